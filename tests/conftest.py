@@ -1,0 +1,40 @@
+"""Every async test runs on stdlib asyncio and on uvloop, each with the loop's debug mode off and on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+try:
+    import uvloop
+except ImportError:
+    uvloop = None
+
+
+def _debug(factory: Callable[[], asyncio.AbstractEventLoop]) -> Callable[[], asyncio.AbstractEventLoop]:
+    def make() -> asyncio.AbstractEventLoop:
+        loop = factory()
+        loop.set_debug(True)
+        return loop
+
+    return make
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+if uvloop is not None:
+    LOOPS["uvloop"] = uvloop.new_event_loop
+LOOPS |= {f"{name}-debug": _debug(factory) for name, factory in list(LOOPS.items())}
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return LOOPS
+
+
+@pytest.fixture(params=list(LOOPS))
+def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEventLoop]:
+    """For plain (not async) tests that make and run loops themselves: a factory of each kind in turn."""
+    return LOOPS[request.param]

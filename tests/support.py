@@ -1,0 +1,38 @@
+"""What the tests share: deadlines, polling, and small peers on plain sockets that know nothing of this package."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+DEADLINE = 10.0  # seconds: far beyond what anything here needs, so that only a hang reaches it
+
+
+async def within(awaitable: Awaitable[T], seconds: float = DEADLINE) -> T:
+    """Await something, failing the test if it takes longer than the deadline."""
+    return await asyncio.wait_for(_as_coroutine(awaitable), seconds)
+
+
+async def _as_coroutine(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+async def until(condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:
+    """Let the loop turn until ``condition()`` is true; return what it returned."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not (result := condition()):
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"not reached within {seconds} s: {condition}")
+        await asyncio.sleep(0.001)
+    return result
+
+
+def free_port(family: int = socket.AF_INET) -> int:
+    """A TCP port number nobody listened on a moment ago."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""The adapter: an asyncio loop, wrapped as a reactor."""

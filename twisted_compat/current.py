@@ -1,0 +1,67 @@
+"""Which reactor is meant when none is named: the registry of loop -> reactor.
+
+The adapter writes it as a reactor binds to its loop and leaves it; anything that takes ``reactor=None`` reads it. It knows reactors
+as opaque objects, so it sits at the bottom of the layers. asyncio is imported only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+__all__ = ["current_reactor", "register_reactor", "registered_reactor", "set_default_reactor_factory", "unregister_reactor"]
+
+_by_loop: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+_lock = threading.Lock()
+_default: Any = None
+_default_factory: Callable[[], Any] | None = None
+
+
+def register_reactor(loop: Any, reactor: Any) -> None:
+    """Make ``reactor`` the one of ``loop``. The caller has checked that the loop has none."""
+    _by_loop[loop] = reactor
+
+
+def unregister_reactor(loop: Any, reactor: Any) -> None:
+    """Undo :func:`register_reactor`; does nothing if another reactor has taken the loop since."""
+    if _by_loop.get(loop) is reactor:
+        del _by_loop[loop]
+
+
+def registered_reactor(loop: Any) -> Any | None:
+    """The reactor bound to ``loop``, or None."""
+    return _by_loop.get(loop)
+
+
+def set_default_reactor_factory(factory: Callable[[], Any]) -> None:
+    """Say how the process's default reactor is made; it is made when first asked for."""
+    global _default_factory
+    _default_factory = factory
+
+
+def current_reactor() -> Any:
+    """The reactor of the running loop; where no loop runs, or none is attached to it, the process's default reactor.
+
+    :returns: an :class:`~twisted_compat.adapter.reactor.AsyncioReactor`.
+    """
+    global _default
+    import asyncio
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        reactor = _by_loop.get(loop)
+        if reactor is not None:
+            return reactor
+    with _lock:
+        if _default is None:
+            if _default_factory is None:
+                raise RuntimeError(
+                    "No reactor exists and none can be made yet. Write `import twisted_compat` before asking for the reactor."
+                )
+            _default = _default_factory()
+        return _default

@@ -1,0 +1,1 @@
+"""Ready-made wire protocols: lines (basic) so far."""

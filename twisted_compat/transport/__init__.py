@@ -1,0 +1,1 @@
+"""Transports: descriptors, connections and ports. They know IReactorFDSet and a vocabulary, never the reactor class."""
