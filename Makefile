@@ -1,0 +1,71 @@
+# All that a fresh machine needs is python3 (3.10 or later) with venv, and make.
+#
+#   make demo    set up, then serve a Redis-speaking Twisted-style server inside an asyncio application
+#   make test    set up, then run the tests on stdlib asyncio and on uvloop
+#   make check   lint, types, layers, package build, the README's commands
+#   make bench   echo benchmarks against Twisted's reactors and asyncio's own transports
+#   make clean   remove everything these targets made
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types layers package readme bench coverage clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# The stamp, not the directory, says that the install ended well: an interrupted one is done again.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else \
+	"Python %d.%d is too old: 3.10 or later is needed. Write: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a minute or so, once) ..."
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python examples/demo.py --loop uvloop
+	$(BIN)/python examples/demo.py --loop asyncio
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types layers package readme
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+
+types: $(STAMP)
+	$(BIN)/python -m mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+# The wheel is built from the sdist, so this also shows that the sdist is complete; the second line, that type
+# checkers of other projects will see our types.
+package: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m zipfile --list dist/*.whl | grep -q twisted_compat/py.typed
+
+readme: $(STAMP)
+	$(BIN)/python -m pytest tests/test_readme.py
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+coverage: $(STAMP)
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .nox .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
