@@ -39,7 +39,7 @@ class IUDPTransport(Interface):
 
         The protocol's ``connectionRefused`` is called when the peer turns out not to be listening.
 
-        :param host: an IP address, not a host name.
+        :param host: the peer's IP address; host names are not looked up.
         :param port: 1 to 65535.
         """
 
