@@ -1,0 +1,34 @@
+"""The moment at which a protocol meets its transport, said once for both ends of a connection.
+
+Used by :mod:`.tcp_connect` and :mod:`.tcp_listen`, which have made the transport and had the factory build
+the protocol.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+__all__ = ["introduce"]
+
+logger = logging.getLogger(__name__)
+
+
+def introduce(protocol: Any, transport: Any) -> None:
+    """Call ``protocol.makeConnection(transport)``.
+
+    If it raises, the connection is lost for that reason. Nothing is raised here: what the protocol's
+    callbacks raise goes to the log, so that one protocol's fault never reaches the port that accepted it.
+
+    :param protocol: an IProtocol provider.
+    :param transport: a connected transport with that protocol.
+    """
+    try:
+        protocol.makeConnection(transport)
+    except Exception:
+        reason = transport.reactor.vocabulary.failure.Failure()
+        logger.error("connectionMade of %r raised: its connection is closed", protocol, exc_info=True)
+        try:
+            transport.connectionLost(reason)
+        except Exception:
+            logger.error("connectionLost of %r raised", protocol, exc_info=True)

@@ -1,0 +1,197 @@
+"""What TCP needs of the operating system's sockets, said once: literals, addresses, binding, errno -> error,
+a spare fd.
+
+Used by :mod:`.tcp_connect` and :mod:`.tcp_listen`. Nothing here knows a descriptor or a reactor; whatever is
+handed to a user (an address, an error) is made from the vocabulary that the caller passes in.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Any
+
+from twisted_compat.vocabulary import Vocabulary
+
+__all__ = [
+    "SocketAddress",
+    "SpareDescriptor",
+    "address_of",
+    "bind_error",
+    "bind_socket",
+    "connect_error",
+    "is_ipv4",
+    "is_ipv6",
+    "literal_address",
+    "local_address",
+    "numeric_port",
+    "resolved_address",
+    "stream_socket",
+]
+
+SocketAddress = tuple[Any, ...]
+"""What the socket module takes: ``(host, port)`` for IPv4, ``(host, port, flow info, scope id)`` for IPv6."""
+
+_NUMERIC_NAME = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
+
+def is_ipv4(host: str) -> bool:
+    """Whether ``host`` is a dotted quad. Short forms such as ``127.1`` are names: the resolver knows them."""
+    return _is_literal(socket.AF_INET, host)
+
+
+def is_ipv6(host: str) -> bool:
+    """Whether ``host`` is an IPv6 literal, with or without a scope (``fe80::1%eth0``, RFC 4007)."""
+    return _is_literal(socket.AF_INET6, host.partition("%")[0])
+
+
+def _is_literal(family: int, host: str) -> bool:
+    try:
+        socket.inet_pton(family, host)
+    except (OSError, ValueError):  # ValueError: an embedded NUL or a lone surrogate, so certainly no address
+        return False
+    return True
+
+
+def literal_address(host: str, port: int) -> SocketAddress | None:
+    """The socket address of an IP literal; None if ``host`` is a name that needs resolving.
+
+    :raises socket.gaierror: for an IPv6 literal whose scope names no interface of this machine.
+    """
+    if is_ipv4(host):
+        return (host, port)
+    if not is_ipv6(host):
+        return None
+    # Only getaddrinfo knows how to turn "%eth0" into a scope id. It never blocks on a numeric host. It gets a
+    # harmless port, because it folds an impossible one into a possible one where connect() and bind()
+    # complain.
+    found = socket.getaddrinfo(host, 1, socket.AF_INET6, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    return (host.partition("%")[0], port, *found[0][4][2:])
+
+
+def local_address(family: int, host: str, port: int) -> SocketAddress:
+    """The socket address to bind to: a literal, ``''`` for every interface, or a name that ``bind`` looks up
+    itself.
+
+    :raises socket.gaierror: as :func:`literal_address`, or if ``host`` is a literal of the other family.
+    """
+    found = literal_address(host, port)
+    if found is None:
+        return (host, port)
+    if family_of(found) != family:
+        raise socket.gaierror(socket.EAI_FAMILY, f"{host} is not an address of the family of the socket")
+    return found
+
+
+def resolved_address(address: Any, port: int) -> SocketAddress:
+    """The socket address of what a name resolver answered (an IPv4 or IPv6 address object), at ``port``."""
+    if is_ipv4(address.host):
+        return (address.host, port)
+    scope = getattr(address, "scopeID", 0)
+    if scope or "%" not in address.host:
+        return (address.host.partition("%")[0], port, getattr(address, "flowInfo", 0), scope)
+    return literal_address(address.host, port) or (address.host, port, 0, 0)
+
+
+def family_of(address: SocketAddress) -> socket.AddressFamily:
+    """AF_INET or AF_INET6, by the shape of a socket address."""
+    return socket.AF_INET if len(address) == 2 else socket.AF_INET6
+
+
+def address_of(vocabulary: Vocabulary, address: SocketAddress) -> Any:
+    """The vocabulary's TCP address object for what ``accept``, ``getsockname`` or ``getpeername`` returned.
+
+    A scoped IPv6 host carries its scope in its text too (``fe80::1%eth0``), so that it can be connected to as
+    it stands.
+    """
+    if len(address) == 2:
+        return vocabulary.address.IPv4Address("TCP", *address)
+    host, port, flow, scope = address
+    if scope and "%" not in host:
+        host = socket.getnameinfo((host, port, flow, scope), _NUMERIC_NAME)[0]
+    return vocabulary.address.IPv6Address("TCP", host, port, flow, scope)
+
+
+def numeric_port(vocabulary: Vocabulary, port: int | str) -> int:
+    """A port number: as it is, or of a service name such as ``"http"``.
+
+    :raises ServiceNameUnknownError: if this machine knows no TCP service of that name.
+    :raises TypeError: for anything but an int or a str.
+    """
+    if isinstance(port, int):
+        return port
+    if not isinstance(port, str):
+        raise TypeError(
+            f"A port must be a number or a service name, not {port!r}. Write connectTCP(host, 80, ...) or "
+            'connectTCP(host, "http", ...).'
+        )
+    try:
+        return socket.getservbyname(port, "tcp")
+    except OSError as exc:
+        raise vocabulary.error.ServiceNameUnknownError(string=f"{exc} ({port!r})") from exc
+
+
+def stream_socket(family: int) -> socket.socket:
+    """A new non-blocking TCP socket that child processes do not inherit.
+
+    :raises OSError: if the process or the machine has no descriptor left, or lacks the family.
+    """
+    skt = socket.socket(family, socket.SOCK_STREAM)
+    skt.setblocking(False)
+    return skt
+
+
+def bind_socket(skt: socket.socket, host: str, port: int, *, reuse: bool) -> None:
+    """Bind to a local address.
+
+    :param host: a literal (IPv6 with scope too), a name, or ``''`` for every interface of the socket's
+        family.
+    :param reuse: for a listening socket: bind though connections of an earlier run linger in TIME_WAIT. Not
+        on Windows, where the option of that name lets two processes share a port.
+    :raises OSError: as ``bind`` does; OverflowError for a port that is none.
+    """
+    if reuse and os.name == "posix" and sys.platform != "cygwin":
+        skt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    skt.bind(local_address(skt.family, host, port))
+
+
+def connect_error(vocabulary: Vocabulary, code: int) -> BaseException:
+    """The vocabulary's error for an errno of ``connect`` (ECONNREFUSED -> ConnectionRefusedError, ...)."""
+    found: BaseException = vocabulary.error.getConnectError((code, os.strerror(code)))
+    return found
+
+
+def bind_error(vocabulary: Vocabulary, exc: OSError) -> BaseException:
+    """ConnectBindError for what creating or binding the local socket of a client raised."""
+    found: BaseException = vocabulary.error.ConnectBindError(exc.errno, exc.strerror or str(exc))
+    return found
+
+
+class SpareDescriptor:
+    """A file descriptor kept open to be given up when there is no other.
+
+    A listening socket whose queue cannot be accepted for want of a descriptor stays readable for ever. Giving
+    up the spare makes room to accept the waiting connections one by one and close them, which tells their
+    clients.
+    """
+
+    def __init__(self) -> None:
+        self._fd: int | None = None
+
+    def reserve(self) -> bool:
+        """Hold a descriptor. Returns whether one is held now: False means that there was none to be had."""
+        if self._fd is None:
+            try:
+                self._fd = os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            except OSError:
+                return False  # the answer, and what the caller acts upon
+        return True
+
+    def release(self) -> bool:
+        """Give it up. Returns whether there was one."""
+        fd, self._fd = self._fd, None
+        if fd is None:
+            return False
+        os.close(fd)
+        return True

@@ -1,0 +1,482 @@
+"""Outgoing TCP: the Connector that a factory is given, and the Client transport it makes for each attempt.
+
+A :class:`Client` finds the addresses of its host (through the reactor's name resolver unless it is a
+literal), tries them in turn and, once connected, is the plain :class:`~.tcp.Connection` that it inherits from.
+The :class:`Connector` outlives it: it owns the timeout, tells the factory what became of the attempt, and may
+be asked to connect again. The listening side is :mod:`.tcp_listen`.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import socket
+from errno import EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EWOULDBLOCK
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_compat.current import current_reactor
+from twisted_compat.interfaces import IConnector, IResolutionReceiver, ITCPTransport
+from twisted_compat.transport import sockets
+from twisted_compat.transport.descriptor import FileDescriptor
+from twisted_compat.transport.introduce import introduce
+from twisted_compat.transport.sockets import SocketAddress
+from twisted_compat.transport.tcp import Connection
+
+__all__ = ["Client", "Connector"]
+
+logger = logging.getLogger(__name__)
+
+_UNDER_WAY = frozenset({EINPROGRESS, EWOULDBLOCK, EALREADY})
+
+
+class ClientState(enum.Enum):
+    """Where an attempt stands. From every state but the last, OVER is one step away.
+
+    RESOLVING -> CONNECTING -> CONNECTED -> OVER; CONNECTING repeats for each address of the host.
+    """
+
+    RESOLVING = "waiting for its first turn, or for the addresses of its host"
+    CONNECTING = "registered for writability, the kernel is connecting"
+    CONNECTED = "a connection like any other"
+    OVER = "failed, stopped or lost: nothing follows"
+
+
+@implementer(ITCPTransport)
+class Client(Connection):
+    """The client's end of a TCP connection, from the moment somebody wants one. Made by
+    :meth:`Connector.connect`.
+
+    Nothing is reported from within the constructor: whatever goes wrong, the connector hears of it on a later
+    turn. With a literal host the socket exists at once (``getHandle()`` in ``startedConnecting`` can set
+    options on it); with a name it cannot, because its family is not known yet.
+
+    :ivar addr: ``(host, port)`` as asked for.
+    :ivar realAddress: the socket address being tried, or connected to.
+    :ivar state: a :class:`ClientState`.
+    """
+
+    addressFamily: socket.AddressFamily = socket.AF_INET
+    socketType = socket.SOCK_STREAM
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        bindAddress: tuple[str, int] | None,
+        connector: Connector,
+        reactor: Any = None,
+    ) -> None:
+        # Connection.__init__ runs for each socket, in _open_socket: which one it will be is not known before.
+        FileDescriptor.__init__(self, reactor)
+        self.connector = connector
+        self.addr = (host, port)
+        self.bindAddress = bindAddress
+        self.state = ClientState.RESOLVING
+        self.realAddress: SocketAddress = (host, port)
+        self._targets: list[SocketAddress] = []
+        self._resolution: Any = None
+        self._first_error: BaseException | None = None
+        self._has_socket = False
+        error = self._prepare_literal()
+        if error is None:
+            self._start = self.reactor.callLater(0, self.resolveAddress)
+        else:
+            self._start = self.reactor.callLater(0, self.failIfNotConnected, error)
+
+    def _prepare_literal(self) -> BaseException | None:
+        """For a literal host, note its address and open the socket. Returns why that fails, or None."""
+        host, port = self.addr
+        vocabulary = self.reactor.vocabulary
+        try:
+            # As in every Twisted, no host means this one.
+            target = sockets.literal_address(host or "0.0.0.0", port)
+        except OSError as exc:
+            failed: BaseException = vocabulary.error.DNSLookupError(f"{host}: {exc.strerror or exc}")
+            return failed
+        if target is None:
+            return None
+        self._targets.append(target)
+        self.realAddress = target
+        return self._open_socket(target)
+
+    def createInternetSocket(self) -> socket.socket:
+        """A new non-blocking socket of ``self.addressFamily``."""
+        return sockets.stream_socket(self.addressFamily)
+
+    def _open_socket(self, target: SocketAddress) -> BaseException | None:
+        """Make and bind a target's socket and become its Connection. Returns why that fails, or None."""
+        self.addressFamily = sockets.family_of(target)
+        vocabulary = self.reactor.vocabulary
+        skt = None
+        try:
+            skt = self.createInternetSocket()
+            if self.bindAddress is not None:
+                sockets.bind_socket(skt, *self.bindAddress, reuse=False)
+        except (OSError, OverflowError) as exc:
+            if skt is not None:
+                skt.close()
+            return sockets.bind_error(vocabulary, exc) if isinstance(exc, OSError) else exc
+        Connection.__init__(self, skt, None, self.reactor)
+        self.connected = 0
+        # Until there is a connection, an armed writer waits for the kernel: nothing must be sent at the end
+        # of the turn.
+        self.turn_flush = False
+        self._has_socket = True
+        return None
+
+    def _close_attempt(self) -> None:
+        """Give up the socket of an attempt that came to nothing."""
+        if self._has_socket:
+            self._has_socket = False
+            self.stopReading()
+            self.stopWriting()
+            self.socket.close()
+
+    # -- finding the addresses
+
+    def resolveAddress(self) -> None:
+        """Find the addresses of the host, then try them. Called once, on the turn after the constructor's."""
+        if self.state is not ClientState.RESOLVING:
+            return
+        if self._targets:
+            self._try_next()
+            return
+        try:
+            self.reactor.nameResolver.resolveHostName(
+                _Addresses(self), self.addr[0], self.addr[1], transportSemantics="TCP"
+            )
+        except Exception:
+            self.failIfNotConnected(self.reactor.vocabulary.failure.Failure())
+
+    def _resolution_began(self, resolution: Any) -> None:
+        self._resolution = resolution
+
+    def _resolved(self, addresses: list[Any]) -> None:
+        self._resolution = None
+        if self.state is not ClientState.RESOLVING:
+            return
+        host, port = self.addr
+        if not addresses:
+            self.failIfNotConnected(
+                self.reactor.vocabulary.error.DNSLookupError(f"no address found for {host!r}")
+            )
+            return
+        targets = [sockets.resolved_address(address, port) for address in addresses]
+        self._targets = self._reachable_from_binding(targets)
+        self._try_next()
+
+    def _reachable_from_binding(self, targets: list[SocketAddress]) -> list[SocketAddress]:
+        """Leave out the family that the local address does not have, unless nothing would be left."""
+        if self.bindAddress is None or sockets.literal_address(*self.bindAddress) is None:
+            return targets
+        is_v6 = sockets.is_ipv6(self.bindAddress[0])
+        return [target for target in targets if (len(target) == 4) == is_v6] or targets
+
+    # -- trying them
+
+    def _try_next(self) -> None:
+        """Start connecting to the next address that does not fail at once; with none left, report the first
+        failure.
+
+        The first, because the resolver puts the likeliest address first (RFC 6724) and its error says most.
+        """
+        while self._targets:
+            error = self._start_connecting(self._targets.pop(0))
+            if error is None:
+                return
+            self._attempt_failed(error)
+        self.failIfNotConnected(self._first_error)
+
+    def _attempt_failed(self, error: BaseException) -> None:
+        self._close_attempt()
+        if self._first_error is None:
+            self._first_error = error
+
+    def _start_connecting(self, target: SocketAddress) -> BaseException | None:
+        if not self._has_socket:
+            error = self._open_socket(target)
+            if error is not None:
+                return error
+        self.realAddress = target
+        self.state = ClientState.CONNECTING
+        try:
+            code = self.socket.connect_ex(target)
+        except OverflowError as exc:  # a port above 65535
+            return exc
+        if code in _UNDER_WAY:
+            self.startWriting()
+            return None
+        return self._conclude(code)
+
+    def doConnect(self) -> None:
+        """The socket under way became writable: that is success, failure, or nothing. Find out which."""
+        if self.state is not ClientState.CONNECTING:
+            return
+        # SO_ERROR knows how the attempt failed. Where it did not, connecting again tells success from a false
+        # alarm.
+        code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not code:
+            code = self.socket.connect_ex(self.realAddress)
+        if code in _UNDER_WAY:
+            return
+        error = self._conclude(code)
+        if error is not None:
+            self._attempt_failed(error)
+            self._try_next()
+
+    def _conclude(self, code: int) -> BaseException | None:
+        """The kernel has decided. Go on with the connection, or return the error that there is none."""
+        if code in (0, EISCONN):
+            if not self._met_itself():
+                self._connectDone()
+                return None
+            code = ECONNREFUSED
+        return sockets.connect_error(self.reactor.vocabulary, code)
+
+    def _met_itself(self) -> bool:
+        """Whether the kernel picked, as our own port, the one we were calling, so that we answered ourselves.
+
+        That happens on one host, in the range of ephemeral ports, when nobody listens: TCP calls it a
+        simultaneous open. Who bound the socket to that very port wanted it.
+        """
+        if self.bindAddress is not None and self.bindAddress[1] == self.addr[1]:
+            return False
+        try:
+            return bool(self.socket.getsockname() == self.socket.getpeername())
+        except OSError:
+            return False  # already reset by the peer: a connection, whose loss the first read will report
+
+    def _connectDone(self) -> None:
+        """Connected: build the protocol and begin. A subclass may put a handshake in between."""
+        self.stopWriting()
+        vocabulary = self.reactor.vocabulary
+        try:
+            protocol = self.connector.buildProtocol(self.getPeer())
+        except Exception as exc:
+            factory = self.connector.factory
+            logger.error("buildProtocol of %r raised: its connection is closed", factory, exc_info=True)
+            self.failIfNotConnected(vocabulary.error.ConnectError(string=f"buildProtocol raised {exc!r}"))
+            return
+        self.state = ClientState.CONNECTED
+        self.connected = 1
+        self.turn_flush = True
+        self.logstr = f"{type(protocol).__name__},client"
+        if protocol is None:  # the factory wants no connection after all
+            self.loseConnection()
+            return
+        self.protocol = protocol
+        self.startReading()
+        introduce(protocol, self)
+
+    def doWrite(self) -> Any:
+        """The descriptor is writable: send, or go on connecting, as the state may be (IWriteDescriptor)."""
+        if self.connected:
+            return Connection.doWrite(self)
+        return self.doConnect()
+
+    # -- the end
+
+    def failIfNotConnected(self, err: Any) -> None:
+        """Give the attempt up and tell the connector; does nothing once there is, or was, a connection.
+
+        :param err: an exception or a Failure: what the factory's ``clientConnectionFailed`` is told.
+        """
+        if self.state in (ClientState.CONNECTED, ClientState.OVER):
+            return
+        self.state = ClientState.OVER
+        self._targets.clear()
+        if self._start.active():
+            self._start.cancel()
+        resolution, self._resolution = self._resolution, None
+        if resolution is not None:
+            resolution.cancel()
+        self._close_attempt()
+        failure = self.reactor.vocabulary.failure.Failure
+        self.connector.connectionFailed(err if isinstance(err, failure) else failure(err))
+
+    def stopConnecting(self) -> None:
+        """Stop trying, with UserError as the reason; does nothing once connected."""
+        self.failIfNotConnected(self.reactor.vocabulary.error.UserError())
+
+    def connectionLost(self, reason: Any) -> None:
+        """The descriptor is gone: the attempt failed, or the connection is lost (IFileDescriptor)."""
+        if self.state is not ClientState.CONNECTED:
+            message = reason.getErrorMessage()
+            self.failIfNotConnected(self.reactor.vocabulary.error.ConnectError(string=message))
+            return
+        self.state = ClientState.OVER
+        try:
+            Connection.connectionLost(self, reason)
+        finally:
+            self.connector.connectionLost(reason)
+
+    def getHost(self) -> Any:
+        """The local address (IPv4Address or IPv6Address)."""
+        return sockets.address_of(self.reactor.vocabulary, self.socket.getsockname())
+
+    def getPeer(self) -> Any:
+        """The address connected to (IPv4Address or IPv6Address): never a name."""
+        return sockets.address_of(self.reactor.vocabulary, self.realAddress)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} to {self.addr} {self.state.name.lower()} at {id(self):#x}>"
+
+
+@implementer(IResolutionReceiver)
+class _Addresses:
+    """Collects what the name resolver finds for one client, in its order. See IResolutionReceiver."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._found: list[Any] = []
+
+    def resolutionBegan(self, resolutionInProgress: Any) -> None:
+        self._client._resolution_began(resolutionInProgress)
+
+    def addressResolved(self, address: Any) -> None:
+        self._found.append(address)
+
+    def resolutionComplete(self) -> None:
+        self._client._resolved(self._found)
+
+
+@implementer(IConnector)
+class Connector:
+    """Manages the one connection of a ``connectTCP``: making it, losing it, and making it again. IConnector.
+
+    :ivar state: ``"disconnected"``, ``"connecting"`` or ``"connected"``.
+
+    ==============  =========================  ================================================
+    state           what leads out of it       to
+    ==============  =========================  ================================================
+    disconnected    ``connect()``              connecting
+    connecting      the kernel, buildProtocol  connected
+    connecting      error, timeout, stop       disconnected, then ``clientConnectionFailed``
+    connected       the loss of the transport  disconnected, then ``clientConnectionLost``
+    ==============  =========================  ================================================
+
+    The factory may call ``connect()`` again from either of its two callbacks; if it does not, it is stopped.
+
+    :param host: a literal address or a name (str).
+    :param port: a number, or the name of a TCP service.
+    :param timeout: seconds for everything up to the connection, name look-up included; None for no limit of
+        ours.
+    :param bindAddress: ``(host, port)`` of this end; ``''`` and 0 leave them to the system.
+    :raises ServiceNameUnknownError: if ``port`` names an unknown service.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int | str,
+        factory: Any,
+        timeout: float | None,
+        bindAddress: tuple[str, int] | None,
+        reactor: Any = None,
+    ) -> None:
+        if not isinstance(host, str):
+            raise TypeError(
+                f"connectTCP() needs the host as str and was given {host!r}. "
+                "If it is bytes, write host.decode('ascii')."
+            )
+        self.reactor = current_reactor() if reactor is None else reactor
+        self.host = host
+        self.port = sockets.numeric_port(self.reactor.vocabulary, port)
+        self.factory = factory
+        self.timeout = timeout
+        self.bindAddress = bindAddress
+        self.state = "disconnected"
+        self.transport: Client | None = None
+        self.factoryStarted = False
+        self.timeoutID: Any = None
+
+    def connect(self) -> None:
+        """Begin to connect. The outcome reaches the factory on a later turn.
+
+        :raises RuntimeError: unless the state is "disconnected".
+        """
+        if self.state != "disconnected":
+            raise RuntimeError(
+                f"can't connect in this state: this connector is {self.state}. "
+                "Call connect() again from the factory's clientConnectionLost or clientConnectionFailed."
+            )
+        if not self.factoryStarted:
+            self.factory.doStart()
+            self.factoryStarted = True
+        self.state = "connecting"
+        self.transport = transport = self._makeTransport()
+        if self.timeout is not None:
+            self.timeoutID = self.reactor.callLater(
+                self.timeout, transport.failIfNotConnected, self.reactor.vocabulary.error.TimeoutError()
+            )
+        self.factory.startedConnecting(self)
+
+    def _makeTransport(self) -> Client:
+        """The transport of the next attempt. What a connector of another kind overrides."""
+        return Client(self.host, self.port, self.bindAddress, self, self.reactor)
+
+    def disconnect(self) -> None:
+        """Be disconnected, whatever the state: stop connecting, or close once what was written is sent."""
+        if self.state == "connecting":
+            self.stopConnecting()
+        elif self.state == "connected" and self.transport is not None:
+            self.transport.loseConnection()
+
+    def stopConnecting(self) -> None:
+        """Stop the attempt; the factory's ``clientConnectionFailed`` hears UserError before this returns.
+
+        :raises NotConnectingError: unless the state is "connecting".
+        """
+        if self.state != "connecting" or self.transport is None:
+            raise self.reactor.vocabulary.error.NotConnectingError(
+                f"we're not trying to connect: this connector is {self.state}. To end a connection write "
+                "connector.disconnect()."
+            )
+        self.transport.stopConnecting()
+
+    def cancelTimeout(self) -> None:
+        """Let the attempt take as long as it takes from here on."""
+        timeout, self.timeoutID = self.timeoutID, None
+        if timeout is not None and timeout.active():
+            timeout.cancel()
+
+    def getDestination(self) -> Any:
+        """The address that was asked for; its host may be a name. IConnector."""
+        address = self.reactor.vocabulary.address
+        kind = address.IPv6Address if sockets.is_ipv6(self.host) else address.IPv4Address
+        return kind("TCP", self.host, self.port)
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """The transport is connected to ``addr``: have the factory build its protocol, or None."""
+        self.state = "connected"
+        self.cancelTimeout()
+        return self.factory.buildProtocol(addr)
+
+    def connectionFailed(self, reason: Any) -> None:
+        """The attempt came to nothing (told by the transport): tell the factory."""
+        self.cancelTimeout()
+        self.transport = None
+        self._disconnected(self.factory.clientConnectionFailed, reason)
+
+    def connectionLost(self, reason: Any) -> None:
+        """The connection is gone (told by the transport): tell the factory."""
+        self._disconnected(self.factory.clientConnectionLost, reason)
+
+    def _disconnected(self, tell: Any, reason: Any) -> None:
+        """Tell the factory, and stop it unless it connects again. What it raises ends here, in the log."""
+        self.state = "disconnected"
+        try:
+            tell(self, reason)
+        except Exception:
+            logger.error("%s of %r raised", tell.__name__, self.factory, exc_info=True)
+        if self.state == "disconnected" and self.factoryStarted:
+            self.factoryStarted = False
+            try:
+                self.factory.doStop()
+            except Exception:
+                logger.error("doStop of %r raised", self.factory, exc_info=True)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {id(self):#x} {self.state} {self.getDestination()}>"
