@@ -36,8 +36,8 @@ class IProtocol(Interface):
         """Take what has arrived.
 
         The stream has no message boundaries: one call may bring part of a message or several of them, so keep
-        what is incomplete. A good test cuts
-        the same input into every size, single bytes included.
+        what is incomplete. A good test cuts the same
+        input into every size, single bytes included.
 
         :param data: at least one byte.
         """
@@ -45,8 +45,8 @@ class IProtocol(Interface):
     def connectionLost(reason: Failure) -> None:
         """Learn that the connection is over, and drop references that would keep this protocol alive.
 
-        :param reason: a Failure whose value is a ``ConnectionDone`` (clean) or a ``ConnectionLost`` (unclean),
-            subclasses included; or the exception that one of this protocol's own methods raised.
+        :param reason: a Failure whose value is a ``ConnectionDone`` (clean) or a ``ConnectionLost``
+            (unclean), subclasses included; or the exception that one of this protocol's own methods raised.
         """
 
     def makeConnection(transport: ITransport) -> None:
