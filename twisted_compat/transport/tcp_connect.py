@@ -1,7 +1,7 @@
 """Outgoing TCP: the Connector that a factory is given, and the Client transport it makes for each attempt.
 
 A :class:`Client` finds the addresses of its host (through the reactor's name resolver unless it is a
-literal), tries them in turn and, once connected, is the plain :class:`~.tcp.Connection` that it inherits from.
+literal), tries them in turn and, once connected, is the plain :class:`~.tcp.Connection` it inherits from.
 The :class:`Connector` outlives it: it owns the timeout, tells the factory what became of the attempt, and may
 be asked to connect again. The listening side is :mod:`.tcp_listen`.
 """
@@ -120,8 +120,7 @@ class Client(Connection):
             return sockets.bind_error(vocabulary, exc) if isinstance(exc, OSError) else exc
         Connection.__init__(self, skt, None, self.reactor)
         self.connected = 0
-        # Until there is a connection, an armed writer waits for the kernel: nothing must be sent at the end
-        # of the turn.
+        # Until there is a connection, to be armed is to wait for the kernel, not to be flushed with the turn.
         self.turn_flush = False
         self._has_socket = True
         return None
@@ -169,18 +168,18 @@ class Client(Connection):
 
     def _reachable_from_binding(self, targets: list[SocketAddress]) -> list[SocketAddress]:
         """Leave out the family that the local address does not have, unless nothing would be left."""
-        if self.bindAddress is None or sockets.literal_address(*self.bindAddress) is None:
+        local = "" if self.bindAddress is None else self.bindAddress[0]
+        is_v6 = sockets.is_ipv6(local)
+        if not is_v6 and not sockets.is_ipv4(local):
             return targets
-        is_v6 = sockets.is_ipv6(self.bindAddress[0])
         return [target for target in targets if (len(target) == 4) == is_v6] or targets
 
     # -- trying them
 
     def _try_next(self) -> None:
-        """Start connecting to the next address that does not fail at once; with none left, report the first
-        failure.
+        """Start connecting to the next address that does not fail at once; with none left, report failure.
 
-        The first, because the resolver puts the likeliest address first (RFC 6724) and its error says most.
+        The first one, because the resolver puts the likeliest address first (RFC 6724): its error says most.
         """
         while self._targets:
             error = self._start_connecting(self._targets.pop(0))
@@ -203,19 +202,20 @@ class Client(Connection):
         self.state = ClientState.CONNECTING
         try:
             code = self.socket.connect_ex(target)
+            if code in _UNDER_WAY:
+                self.startWriting()
+                return None
         except OverflowError as exc:  # a port above 65535
             return exc
-        if code in _UNDER_WAY:
-            self.startWriting()
-            return None
+        except OSError as exc:  # the loop cannot watch one more descriptor
+            return sockets.connect_error(self.reactor.vocabulary, exc.errno)
         return self._conclude(code)
 
     def doConnect(self) -> None:
         """The socket under way became writable: that is success, failure, or nothing. Find out which."""
         if self.state is not ClientState.CONNECTING:
             return
-        # SO_ERROR knows how the attempt failed. Where it did not, connecting again tells success from a false
-        # alarm.
+        # SO_ERROR says how the attempt failed. If it does not, connecting again tells success from nothing.
         code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if not code:
             code = self.socket.connect_ex(self.realAddress)
@@ -463,6 +463,8 @@ class Connector:
     def connectionLost(self, reason: Any) -> None:
         """The connection is gone (told by the transport): tell the factory."""
         self._disconnected(self.factory.clientConnectionLost, reason)
+        if self.state == "disconnected":
+            self.transport = None  # the two know each other: leave no cycle behind
 
     def _disconnected(self, tell: Any, reason: Any) -> None:
         """Tell the factory, and stop it unless it connects again. What it raises ends here, in the log."""
