@@ -1,0 +1,148 @@
+"""What happens when a reactor starts and stops: its states, and the system events with their triggers.
+
+``reactor.py`` walks through the states and fires the events; this module knows neither loops nor sockets.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from twisted_compat.vocabulary import Vocabulary
+
+__all__ = ["State", "SystemEvents", "TriggerID"]
+
+logger = logging.getLogger(__name__)
+
+PHASES = ("before", "during", "after")
+
+TriggerID = tuple[str, str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
+
+
+class State(enum.Enum):
+    """Where a reactor is in its life::
+
+        UNBOUND  -> BOUND        it has taken a loop (its first use, or run, or `async with`)
+        BOUND    -> RUNNING      the "startup" event has been fired on that loop
+        RUNNING  -> STOPPING     stop(): the "shutdown" event is being fired, and what was opened is closing
+        RUNNING  -> BOUND        crash(): no event, nothing closed; run() goes on from here
+        STOPPING -> UNBOUND      everything is closed and the loop is let go; it may start again, on any loop
+    """
+
+    UNBOUND = "unbound"
+    BOUND = "bound"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class SystemEvents:
+    """The triggers of the "startup", "shutdown" and any other system event (IReactorCore).
+
+    An event has three phases. The triggers of "before" may return Deferreds, which are waited for; those of "during" and "after" may not.
+
+    :param vocabulary: whose Deferred is recognised.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._triggers: dict[str, dict[str, list[Any]]] = {}
+        self._between: dict[str, Callable[[Callable[[], None]], None]] = {}
+
+    def addSystemEventTrigger(
+        self, phase: str, eventType: str, callable: Callable[..., Any], *args: Any, **kw: Any
+    ) -> TriggerID:
+        """Call ``callable(*args, **kw)`` when an event occurs.
+
+        :param phase: "before", "during" or "after".
+        :param eventType: the event's name: "startup", "shutdown", "persist", or one of your own.
+        :returns: an ID for :meth:`removeSystemEventTrigger`.
+        :raises KeyError: if there is no such phase.
+        :raises TypeError: if ``callable`` can't be called.
+        """
+        if phase not in PHASES:
+            raise KeyError(f"{phase!r} is no phase of a system event. Use one of {', '.join(PHASES)}.")
+        if not builtin_callable(callable):
+            raise TypeError(f"A trigger of {eventType!r} must be callable, not {callable!r}. Pass the function itself, without calling it.")
+        trigger = (callable, args, kw)
+        phases = self._triggers.setdefault(eventType, {name: [] for name in PHASES})
+        phases[phase].append(trigger)
+        return phase, eventType, trigger
+
+    def removeSystemEventTrigger(self, triggerID: TriggerID) -> None:
+        """Undo :meth:`addSystemEventTrigger`.
+
+        :raises ValueError: if the trigger isn't there: removed already, or run.
+        :raises KeyError: if there is no such event or phase.
+        :raises TypeError: if that is no trigger's ID.
+        """
+        try:
+            phase, event, trigger = triggerID
+        except ValueError:
+            raise TypeError(f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned.") from None
+        triggers = self._triggers[event][phase]
+        for index, candidate in enumerate(triggers):
+            if candidate is trigger:
+                del triggers[index]
+                return
+        raise ValueError(f"No such trigger of {phase!r} {event!r} is left: it was removed, or has run.")
+
+    def between(self, event: str, wait: Callable[[Callable[[], None]], None]) -> None:
+        """Put ``wait(proceed)`` between the "during" and the "after" phase of ``event``: "after" begins when it calls ``proceed()``."""
+        self._between[event] = wait
+
+    def fireSystemEvent(self, eventType: str) -> None:
+        """Run all triggers of an event, phase after phase. Each trigger runs once; one that raises is logged and the others run."""
+        phases = self._triggers.get(eventType, {})
+        awaited = [
+            result
+            for result in self._run_phase(phases.get("before", []))
+            if isinstance(result, self._vocabulary.defer.Deferred)
+        ]
+        if not awaited:
+            self._fire_during(eventType)
+            return
+        left = len(awaited)
+
+        def one_done(result: Any) -> None:
+            nonlocal left
+            if isinstance(result, self._vocabulary.failure.Failure):
+                logger.error(
+                    "a Deferred that the event %r waited for failed", eventType, exc_info=_exc_info(result)
+                )
+            left -= 1
+            if not left:
+                self._fire_during(eventType)
+
+        for deferred in awaited:
+            deferred.addBoth(one_done)
+
+    def _fire_during(self, event: str) -> None:
+        self._run_phase(self._triggers.get(event, {}).get("during", []))
+        wait = self._between.get(event)
+        if wait is None:
+            self._fire_after(event)
+        else:
+            wait(lambda: self._fire_after(event))
+
+    def _fire_after(self, event: str) -> None:
+        self._run_phase(self._triggers.get(event, {}).get("after", []))
+
+    def _run_phase(self, triggers: list[Any]) -> list[Any]:
+        """Take the triggers off the list one by one, so that one which adds or removes others sees the list as it is."""
+        results = []
+        while triggers:
+            callable, args, kw = triggers.pop(0)
+            try:
+                results.append(callable(*args, **kw))
+            except Exception:
+                logger.exception("a system event trigger raised: %r", callable)
+        return results
+
+
+builtin_callable = callable  # Twisted names a parameter of addSystemEventTrigger so
+
+
+def _exc_info(failure: Any) -> Any:
+    return failure.type, failure.value, failure.getTracebackObject()

@@ -1,0 +1,51 @@
+"""Every difference between one event loop and another, as capabilities that the other parts ask for.
+
+Nothing else in the package looks at what kind of loop it has. A capability names what the loop does, not which loop it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+__all__ = ["Capabilities", "capabilities_of"]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a loop does differently from others.
+
+    :ivar timer_resolution: seconds. A timer may fire this much early, and a delay below it means none at all.
+    :ivar drops_watch_on_error: whether the loop, when a watched descriptor has an error condition, calls back once and then stops watching
+        without a word. (uvloop does, as libuv stops a poll handle on POLLERR; the selector loops keep calling.)
+    """
+
+    timer_resolution: float
+    drops_watch_on_error: bool
+
+
+_SELECTOR = Capabilities(
+    timer_resolution=time.get_clock_info("monotonic").resolution,
+    drops_watch_on_error=False,
+)
+_LIBUV = Capabilities(
+    timer_resolution=0.001,  # libuv counts in whole milliseconds
+    drops_watch_on_error=True,
+)
+
+
+def capabilities_of(loop: asyncio.AbstractEventLoop) -> Capabilities:
+    """What ``loop`` does differently.
+
+    :raises RuntimeError: if the loop can't watch descriptors (Windows' Proactor loop, and test loops without the methods).
+    """
+    kind = type(loop)
+    if kind.__module__.partition(".")[0] in ("uvloop", "winloop"):
+        return _LIBUV
+    if kind.__name__ == "ProactorEventLoop" or kind.add_reader is asyncio.AbstractEventLoop.add_reader:
+        raise RuntimeError(
+            f"{kind.__module__}.{kind.__qualname__} cannot watch descriptors: it has no add_reader. "
+            "Run on a selector loop, as in asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)."
+        )
+    return _SELECTOR

@@ -1,0 +1,493 @@
+"""AsyncioReactor: an asyncio loop behind Twisted's reactor interfaces. A thin facade over parts that are each given the loop.
+
+Time is ``timers.py``, readiness ``fdset.py``, threads ``threads.py``, names ``names.py``, signals ``signals.py``, system events ``lifecycle.py``, and
+closing what was opened ``shutdown.py``. This module binds them to a loop, starts and stops them, and makes ports and connectors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_compat.adapter.lifecycle import State, SystemEvents, TriggerID
+from twisted_compat.adapter.parts import Parts
+from twisted_compat.adapter.signals import Signals
+from twisted_compat.adapter.threads import ThreadPool
+from twisted_compat.adapter.timers import DelayedCall
+from twisted_compat.current import register_reactor, registered_reactor, unregister_reactor
+from twisted_compat.interfaces import (
+    IReactorCore,
+    IReactorFDSet,
+    IReactorPluggableNameResolver,
+    IReactorPluggableResolver,
+    IReactorTCP,
+    IReactorThreads,
+    IReactorTime,
+)
+from twisted_compat.transport.tcp_connect import Connector
+from twisted_compat.transport.tcp_listen import Port, Server
+from twisted_compat.vocabulary import NATIVE, Vocabulary
+
+__all__ = ["AsyncioReactor"]
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+@implementer(
+    IReactorCore,
+    IReactorTime,
+    IReactorFDSet,
+    IReactorTCP,
+    IReactorThreads,
+    IReactorPluggableResolver,
+    IReactorPluggableNameResolver,
+)
+class AsyncioReactor:
+    """A reactor on an asyncio loop, its own or somebody else's. Its states are :class:`~twisted_compat.adapter.lifecycle.State`'s.
+
+    Made inside a running loop, or given a loop, it takes that one; otherwise it takes a loop when it first needs one. A loop
+    that somebody else made is never stopped unless ``run()`` started it, and never closed.
+
+    :param loop: the loop to take.
+    :param loop_factory: makes a loop, such as ``uvloop.new_event_loop``, where none is given and none runs.
+    :param signals: whether SIGINT and SIGTERM stop the reactor while it is embedded in somebody else's running loop. (``run()`` has its own
+        argument.)
+    :param vocabulary: the types to speak.
+    :raises RuntimeError: if the loop has a reactor already, is closed, or can't watch descriptors.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        loop_factory: LoopFactory | None = None,
+        signals: bool = False,
+        vocabulary: Vocabulary = NATIVE,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.running = False
+        self._state = State.UNBOUND
+        self._loop_factory = loop_factory
+        self._signals_wanted = signals
+        self._parts: Parts | None = None
+        self._owns_loop = False  # made by us: closed by us, at the end of run()
+        self._runs_loop = False  # run() is running it: stop() stops it
+        self._crashed = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._events = SystemEvents(vocabulary)
+        self._events.between("shutdown", self._close_what_is_open)
+        caller = sys._getframe(1)
+        self._made_at = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+        if loop is None:
+            loop = _running_loop()
+        if loop is not None:
+            self._bind(loop)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._state.value}, made at {self._made_at}>"
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the reactor is on; it takes one now if it has none."""
+        return self._use().loop
+
+    # Binding to a loop
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> Parts:
+        other = registered_reactor(loop)
+        if other is not None and other is not self:
+            raise RuntimeError(
+                f"This event loop has a reactor already, made at {other._made_at}. "
+                "Use that one: twisted_compat.current_reactor()."
+            )
+        if loop.is_closed():
+            raise RuntimeError("A reactor can't take a closed event loop. Give it a fresh one: AsyncioReactor(asyncio.new_event_loop()).")
+        parts = self._parts = Parts(loop, self)
+        register_reactor(loop, self)
+        self._state = State.BOUND
+        # These are called for every write and every timer; as attributes of the instance they cost one call, not two.
+        self.addReader = parts.fdset.addReader  # type: ignore[method-assign]
+        self.addWriter = parts.fdset.addWriter  # type: ignore[method-assign]
+        self.removeReader = parts.fdset.removeReader  # type: ignore[method-assign]
+        self.removeWriter = parts.fdset.removeWriter  # type: ignore[method-assign]
+        self.callLater = parts.timers.callLater  # type: ignore[method-assign]
+        return parts
+
+    def _unbind(self) -> None:
+        """Let go of the loop."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            unregister_reactor(parts.loop, self)
+        for name in ("addReader", "addWriter", "removeReader", "removeWriter", "callLater"):
+            self.__dict__.pop(name, None)
+        self._state = State.UNBOUND
+        self.running = False
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done() and not waiter.get_loop().is_closed():
+                waiter.set_result(None)
+
+    def _use(self) -> Parts:
+        """The parts, on a loop: the running one, or one of our own until ``run()``. Inside its running loop this starts the reactor."""
+        parts = self._parts
+        if parts is not None and parts.loop.is_closed():  # under us, as at the end of asyncio.run: now there is another
+            self._unbind()
+            parts.abandon()
+            parts = self._parts  # a protocol that was told may have taken a loop already
+        running = _running_loop()
+        if parts is None:
+            self._owns_loop = running is None
+            parts = self._bind(running or (self._loop_factory or asyncio.new_event_loop)())
+        if self._state is State.BOUND and running is parts.loop and not self._crashed:
+            self._start()
+        return parts
+
+    # Starting and stopping (IReactorCore)
+
+    def _start(self) -> None:
+        parts = self._parts
+        assert parts is not None
+        parts.ownership.take()
+        self._crashed = False
+        self._state = State.RUNNING
+        self.running = True
+        if self._signals_wanted and not self._runs_loop:
+            parts.signals = Signals(parts.loop, self._on_signal)
+            parts.signals.install()
+        self._events.fireSystemEvent("startup")
+
+    def _on_signal(self, number: int) -> None:
+        """The first signal stops the reactor; one that comes while it is stopping ends the waiting."""
+        if self._state is State.RUNNING:
+            self.stop()
+        elif self._state is State.STOPPING and self._parts is not None:
+            self._parts.shutdown.hurry()
+            self._crash()
+
+    async def __aenter__(self) -> AsyncioReactor:
+        self._use()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._state is State.RUNNING:
+            self.stop()
+        elif self._state is State.BOUND:  # after crash(): no event is fired, but nothing is left open either
+            self._state = State.STOPPING
+            self._close_what_is_open(lambda: None)
+        try:
+            await self.stopped()
+        except asyncio.CancelledError:  # cancelled again while leaving: close at once what was to close in peace
+            if self._parts is not None:
+                self._parts.shutdown.hurry()
+                await self.stopped()
+            raise
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        """Start, and run the loop until :meth:`stop` or :meth:`crash` (IReactorCore). It may be called again afterwards.
+
+        :param installSignalHandlers: whether SIGINT and SIGTERM stop the reactor; the handlers from before are put back at the end.
+        :raises RuntimeError: inside a running event loop.
+        :raises ReactorAlreadyRunning: if it runs already.
+        """
+        if _running_loop() is not None:
+            raise RuntimeError(
+                "reactor.run() was called inside a running event loop, which can't be run a second time. "
+                "That loop runs the reactor too: write `async with AsyncioReactor() as reactor: await reactor.stopped()`."
+            )
+        if self._state in (State.RUNNING, State.STOPPING):
+            raise self.vocabulary.error.ReactorAlreadyRunning()
+        parts = self._use()
+        loop = parts.loop
+        signals = Signals(loop, self._on_signal)
+        if installSignalHandlers:
+            signals.install()
+        starting = loop.call_soon(self._start)
+        self._runs_loop = True
+        try:
+            loop.run_forever()
+        except BaseException:
+            parts.shutdown.hurry()  # KeyboardInterrupt or SystemExit: nobody wants to wait now
+            raise
+        finally:
+            starting.cancel()
+            self._runs_loop = False
+            self._end_run(parts)
+            signals.restore()
+
+    def _end_run(self, parts: Parts) -> None:
+        """The loop has returned: because the reactor stopped or crashed, or because somebody else stopped the loop."""
+        loop = parts.loop
+        if self._state is State.RUNNING:
+            self.stop()
+        if self._state is State.STOPPING:
+            loop.run_until_complete(self.stopped())
+        if self._state is State.UNBOUND and self._owns_loop:
+            self._owns_loop = False
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    def stop(self) -> None:
+        """Fire the "shutdown" event on the next turn of the loop, then close everything that the reactor opened (IReactorCore).
+
+        A loop that somebody else runs goes on: wait for :meth:`stopped` there.
+
+        :raises ReactorNotRunning: if it isn't running, or is stopping already.
+        """
+        parts = self._parts
+        if self._state is not State.RUNNING or parts is None:
+            raise self.vocabulary.error.ReactorNotRunning("Can't stop a reactor that isn't running.")
+        parts.ownership.check("reactor.stop")
+        self._state = State.STOPPING
+        parts.loop.call_soon(self._events.fireSystemEvent, "shutdown")
+
+    async def stopped(self) -> None:
+        """Wait until the reactor has stopped and closed everything. Returns at once if it has no loop now."""
+        if self._parts is not None:
+            waiter = self._parts.loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _close_what_is_open(self, proceed: Callable[[], None]) -> None:
+        """Between the "during" and the "after" triggers of "shutdown": close ports and connections; at the very end, the parts."""
+        parts = self._parts
+        assert parts is not None
+        self.running = False
+
+        async def close() -> None:
+            await parts.shutdown.close_transports()
+            proceed()
+            await parts.close()
+            self._unbind()
+            if self._runs_loop:
+                parts.loop.stop()
+
+        parts.shutdown.task = parts.loop.create_task(close())
+
+    def crash(self) -> None:
+        """Stop at once: fire no event, close nothing (IReactorCore). ``run()`` goes on from here; leaving ``async with`` closes.
+
+        A loop that somebody else runs goes on.
+        """
+        if self._state in (State.RUNNING, State.STOPPING):
+            self._crash()
+
+    def _crash(self) -> None:
+        self._crashed = True
+        self._state = State.BOUND
+        self.running = False
+        if self._runs_loop and self._parts is not None:
+            self._parts.loop.stop()
+
+    def iterate(self, delay: float = 0) -> None:
+        """Run the loop for ``delay`` seconds; with 0, for one pass over what is ready (IReactorCore).
+
+        :raises RuntimeError: while the loop runs: it can't be run inside itself.
+        """
+        if _running_loop() is not None:
+            raise RuntimeError(
+                "reactor.iterate() was called inside a running event loop, which can't be run inside itself. "
+                "Let the loop turn instead: `await asyncio.sleep(delay)`."
+            )
+        loop = self._use().loop
+        if self._state is State.BOUND:
+            self._start()
+        if delay > 0:
+            loop.call_later(delay, loop.stop)
+        else:
+            loop.call_soon(loop.stop)
+        loop.run_forever()
+
+    # System events (IReactorCore)
+
+    def addSystemEventTrigger(
+        self, phase: str, eventType: str, callable: Callable[..., Any], *args: Any, **kw: Any
+    ) -> TriggerID:
+        """Call ``callable(*args, **kw)`` in a phase of an event; see :meth:`SystemEvents.addSystemEventTrigger`."""
+        return self._events.addSystemEventTrigger(phase, eventType, callable, *args, **kw)
+
+    def removeSystemEventTrigger(self, triggerID: TriggerID) -> None:
+        """Undo :meth:`addSystemEventTrigger`; see :meth:`SystemEvents.removeSystemEventTrigger`."""
+        self._events.removeSystemEventTrigger(triggerID)
+
+    def fireSystemEvent(self, eventType: str) -> None:
+        """Run all triggers of an event. Firing "shutdown" by hand stops a running reactor, as :meth:`stop` does."""
+        if eventType == "shutdown":
+            if self._state is State.RUNNING:
+                self._state = State.STOPPING
+            else:
+                raise self.vocabulary.error.ReactorNotRunning("Can't shut down a reactor that isn't running.")
+        self._events.fireSystemEvent(eventType)
+
+    def callWhenRunning(self, callable: Callable[..., Any], *args: Any, **kw: Any) -> TriggerID | None:
+        """Call ``callable(*args, **kw)`` now if the reactor runs, else as soon as it does (IReactorCore).
+
+        :returns: None if it was called; else an ID for :meth:`removeSystemEventTrigger`.
+        """
+        if _running_loop() is not None:
+            self._use()
+        if self._state in (State.RUNNING, State.STOPPING):
+            callable(*args, **kw)
+            return None
+        return self.addSystemEventTrigger("after", "startup", callable, *args, **kw)
+
+    # Time (IReactorTime)
+
+    def seconds(self) -> float:
+        """The time now, in seconds; it begins like the epoch's, and never goes back."""
+        return self._use().timers.seconds()
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> DelayedCall:
+        """Call ``callable(*args, **kw)`` in ``delay`` seconds; see :meth:`Timers.callLater`."""
+        return self._use().timers.callLater(delay, callable, *args, **kw)
+
+    def getDelayedCalls(self) -> Sequence[DelayedCall]:
+        """Every call that is waiting for its time."""
+        return self._use().timers.getDelayedCalls()
+
+    # Descriptors (IReactorFDSet)
+
+    def addReader(self, reader: Any) -> None:
+        """Call ``reader.doRead()`` whenever it is readable; see :meth:`DescriptorSet.addReader`."""
+        self._use().fdset.addReader(reader)
+
+    def addWriter(self, writer: Any) -> None:
+        """Call ``writer.doWrite()`` whenever it is writable; see :meth:`DescriptorSet.addWriter`."""
+        self._use().fdset.addWriter(writer)
+
+    def removeReader(self, reader: Any) -> None:
+        """Undo :meth:`addReader`. Removing what is not there does nothing."""
+        if self._parts is not None:
+            self._parts.fdset.removeReader(reader)
+
+    def removeWriter(self, writer: Any) -> None:
+        """Undo :meth:`addWriter`. Removing what is not there does nothing."""
+        if self._parts is not None:
+            self._parts.fdset.removeWriter(writer)
+
+    def removeAll(self) -> list[Any]:
+        """Remove every reader and writer, and return them."""
+        return self._parts.fdset.removeAll() if self._parts is not None else []
+
+    def getReaders(self) -> list[Any]:
+        """Who is being watched for reading."""
+        return self._parts.fdset.getReaders() if self._parts is not None else []
+
+    def getWriters(self) -> list[Any]:
+        """Who is being watched for writing."""
+        return self._parts.fdset.getWriters() if self._parts is not None else []
+
+    # TCP (IReactorTCP)
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Port:
+        """Listen on a TCP port; see :class:`~twisted_compat.transport.tcp_listen.Port`.
+
+        :param port: the port number; 0 lets the system choose (``getHost()`` tells which).
+        :param factory: builds a protocol for each connection.
+        :param backlog: how many connections may wait to be accepted.
+        :param interface: the IPv4 or IPv6 address to listen on; "" is every IPv4 address, "::" every IPv6 one.
+        :raises CannotListenError: if the address can't be had.
+        """
+        self._use()
+        listening = Port(port, factory, backlog, interface, self)
+        listening.startListening()
+        return listening
+
+    def connectTCP(
+        self,
+        host: str | bytes,
+        port: int | str,
+        factory: Any,
+        timeout: float | None = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> Connector:
+        """Connect to a TCP port; see :class:`~twisted_compat.transport.tcp_connect.Connector`. The factory is told what becomes of it.
+
+        :param host: an address or a name.
+        :param port: the port number, or a service's name.
+        :param factory: builds the protocol, and hears of failures.
+        :param timeout: seconds until the attempt is given up.
+        :param bindAddress: the local (host, port) to connect from.
+        """
+        self._use()
+        connector = Connector(host, port, factory, timeout, bindAddress, self)
+        connector.connect()
+        return connector
+
+    # Sockets that exist already (of IReactorSocket, the streams)
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
+        """Accept connections from a socket that is bound and listening already. The number is duplicated: close your own.
+
+        :param fileDescriptor: the socket's number.
+        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param factory: builds a protocol for each connection.
+        :raises UnsupportedAddressFamily: for any other family.
+        """
+        self._use()
+        return Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Server:
+        """Put a protocol of ``factory`` on a socket that is connected already. The number is duplicated: close your own.
+
+        :param fileDescriptor: the socket's number.
+        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param factory: builds the protocol.
+        :raises UnsupportedAddressFamily: for any other family.
+        """
+        self._use()
+        return Server.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
+
+    # Threads (IReactorThreads)
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kw: Any) -> None:
+        """Call ``callable(*args, **kw)`` in the reactor's thread, soon; the one method that any thread may call."""
+        self._use().threads.callFromThread(callable, *args, **kw)
+
+    def callInThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call ``callable(*args, **kwargs)`` in a thread of the pool."""
+        self._use().threads.callInThread(callable, *args, **kwargs)
+
+    def getThreadPool(self) -> ThreadPool:
+        """The pool that :meth:`callInThread` uses; made when first asked for."""
+        return self._use().threads.getThreadPool()
+
+    def suggestThreadPoolSize(self, size: int) -> None:
+        """Let the pool have up to ``size`` threads."""
+        self._use().threads.suggestThreadPoolSize(size)
+
+    # Names (IReactorCore.resolve, IReactorPluggableResolver, IReactorPluggableNameResolver)
+
+    def resolve(self, name: str | bytes, timeout: Sequence[int] = (1, 3, 11, 45)) -> Any:
+        """Look up an IPv4 address; see :meth:`Names.resolve`.
+
+        :returns: a Deferred of the address, a str; it fails with DNSLookupError.
+        """
+        return self._use().names.resolve(name, timeout)
+
+    def installResolver(self, resolver: Any) -> Any:
+        """Let ``resolver`` (IResolverSimple) look up names from now on; the one from before is returned."""
+        return self._use().names.installResolver(resolver)
+
+    def installNameResolver(self, resolver: Any) -> Any:
+        """Let ``resolver`` (IHostnameResolver) look up names from now on; the one from before is returned."""
+        return self._use().names.installNameResolver(resolver)
+
+    @property
+    def nameResolver(self) -> Any:
+        """The IHostnameResolver that looks up names."""
+        return self._use().names.nameResolver
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,94 @@
+"""Closing the transports that are open when a reactor stops: in peace first, then by force.
+
+``reactor.py`` runs it between the "during" and the "after" triggers of the "shutdown" event; ``fdset.py`` knows who is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from twisted_compat.adapter.fdset import DescriptorSet
+from twisted_compat.adapter.names import Names
+from twisted_compat.vocabulary import Vocabulary
+
+__all__ = ["Shutdown"]
+
+logger = logging.getLogger(__name__)
+
+GRACE = 1.0
+"""Seconds that connections have to send what they had accepted; those with nothing to send close at once."""
+
+ROUNDS = 10
+"""How often transports that open while others close are closed in their turn, before their factories are given up on."""
+
+
+class Shutdown:
+    """Closes what is open.
+
+    :param loop: the reactor's loop.
+    :param fdset: who is open.
+    :param names: look-ups under way, which stand for connections that are being made.
+    :param vocabulary: whose Failures the transports are told.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fdset: DescriptorSet, names: Names, vocabulary: Vocabulary) -> None:
+        self.task: asyncio.Task[None] | None = None  # held here, as the loop keeps only a weak reference
+        self._loop = loop
+        self._fdset = fdset
+        self._names = names
+        self._vocabulary = vocabulary
+        self._hurried = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def hurry(self) -> None:
+        """Wait for nobody any more."""
+        self._hurried = True
+        self._wake()
+
+    async def close_transports(self) -> None:
+        """Ask every port to stop and every connection to close, wait for at most ``GRACE`` seconds, then lose those that are left."""
+        self._names.close()
+        for descriptor in self._fdset.descriptors():
+            self._ask(descriptor)
+        if not self._hurried:
+            self._waiter = self._loop.create_future()
+            timer = self._loop.call_later(GRACE, self._wake)
+            self._fdset.when_empty(self._wake)
+            await self._waiter
+            timer.cancel()
+        self.lose_all("the reactor was stopped")
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _ask(self, descriptor: Any) -> None:
+        try:
+            if self._vocabulary.interfaces.IListeningPort.providedBy(descriptor):
+                descriptor.stopListening()
+            elif getattr(descriptor, "connected", False) and hasattr(descriptor, "loseConnection"):
+                descriptor.loseConnection()
+            else:  # still connecting, or a stranger's: there is nothing to wait for
+                self._lose(descriptor, "the reactor was stopped")
+        except Exception:
+            logger.exception("closing %r at shutdown raised", descriptor)
+
+    def lose_all(self, why: str) -> None:
+        """Tell every descriptor that it is lost."""
+        for _ in range(ROUNDS):
+            descriptors = self._fdset.descriptors()
+            if not descriptors:
+                return
+            for descriptor in descriptors:
+                self._lose(descriptor, why)
+        logger.error("factories keep opening transports while the reactor stops: %r", self._fdset.descriptors())
+
+    def _lose(self, descriptor: Any, why: str) -> None:
+        self._fdset.removeReader(descriptor)
+        self._fdset.removeWriter(descriptor)
+        try:
+            descriptor.connectionLost(self._vocabulary.failure.Failure(self._vocabulary.error.ConnectionLost(why)))
+        except Exception:
+            logger.exception("connectionLost of %r raised", descriptor)

@@ -1,0 +1,198 @@
+"""A TCP connection that is up: reading from its socket into a protocol, and writing what the protocol gives.
+
+``tcp_connect.py`` has the side that connects, ``tcp_listen.py`` the side that accepts; both are subclasses. ``descriptor.py`` has the
+buffering and the closing, ``sockets.py`` the socket options.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import struct
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_compat.interfaces import ISystemHandle, ITCPTransport
+from twisted_compat.transport.descriptor import FileDescriptor
+
+__all__ = ["Connection"]
+
+logger = logging.getLogger(__name__)
+
+_KERNEL_SHORT_OF_MEMORY = frozenset({errno.ENOBUFS, errno.ENOMEM})
+_LINGER_NOT = struct.pack("ii", 1, 0)  # struct linger: on, for no time at all, so that close() resets
+
+
+@implementer(ITCPTransport, ISystemHandle)
+class Connection(FileDescriptor):
+    """A connected stream socket and the protocol that talks through it.
+
+    :param skt: the socket; it is made non-blocking.
+    :param protocol: an IProtocol provider, or None for one that is given later.
+    :param reactor: an IReactorFDSet provider with a ``vocabulary``; None means the current reactor.
+    :ivar socket: the socket. After :meth:`connectionLost` it is closed.
+    :ivar protocol: who is told of data; may be replaced at any time. None after :meth:`connectionLost`.
+    """
+
+    turn_flush = True
+    logstr = "Uninitialized"
+    _aborting = False
+
+    def __init__(self, skt: Any, protocol: Any, reactor: Any = None) -> None:
+        super().__init__(reactor)
+        self.socket = skt
+        skt.setblocking(False)
+        self.protocol = protocol
+
+    def fileno(self) -> int:
+        """The socket's number; -1 once it is closed (IFileDescriptor)."""
+        number: int = self.socket.fileno()
+        return number
+
+    def getHandle(self) -> Any:
+        """The socket (ISystemHandle)."""
+        return self.socket
+
+    def logPrefix(self) -> str:
+        """The protocol's name and this side's role, for log lines (ILoggingContext)."""
+        return self.logstr
+
+    # Reading
+
+    def doRead(self) -> Any:
+        """Read once, up to ``bufferSize`` bytes, and give them to the protocol (IReadDescriptor).
+
+        :returns: what the protocol's ``dataReceived`` returned; ConnectionDone at the end of the stream; ConnectionLost if reading failed.
+        """
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            return self._lost(error)
+        return self._dataReceived(data)
+
+    def _dataReceived(self, data: bytes) -> Any:
+        """Pass on what was read: ``b""`` is the end of the stream."""
+        if not data:
+            return self.reactor.vocabulary.error.ConnectionDone()
+        return self.protocol.dataReceived(data)
+
+    def _lost(self, error: OSError) -> BaseException:
+        """ConnectionLost, saying which system error it was."""
+        lost: BaseException = self.reactor.vocabulary.error.ConnectionLost(str(error))
+        lost.__cause__ = error
+        return lost
+
+    # Writing
+
+    def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
+        """Send up to ``SEND_LIMIT`` bytes of ``data`` without blocking.
+
+        :returns: the number of bytes that the kernel took (0: try later), or ConnectionLost.
+        """
+        try:
+            return self.socket.send(data if len(data) <= self.SEND_LIMIT else memoryview(data)[: self.SEND_LIMIT])
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            if error.errno in _KERNEL_SHORT_OF_MEMORY:
+                return 0
+            return self._lost(error)
+
+    # Closing
+
+    def readConnectionLost(self, reason: Any) -> None:
+        """The peer will send no more: tell an IHalfCloseableProtocol so; for any other protocol the connection is lost."""
+        if self._tell_half_closed("readConnectionLost") is None:
+            self.connectionLost(reason)
+
+    def _closeWriteConnection(self) -> Any:
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            return self._lost(error)
+        self._tell_half_closed("writeConnectionLost")
+        return None
+
+    def _tell_half_closed(self, method: str) -> bool | None:
+        """Call the protocol's ``method`` if it is an IHalfCloseableProtocol.
+
+        :returns: None if it is none; else whether it returned. If it raised, that is logged and the connection is lost with it.
+        """
+        protocol = self.protocol
+        vocabulary = self.reactor.vocabulary
+        if protocol is None or not vocabulary.interfaces.IHalfCloseableProtocol.providedBy(protocol):
+            return None
+        try:
+            getattr(protocol, method)()
+        except Exception as error:
+            logger.exception("%s of %r raised: its connection is closed", method, protocol)
+            self.connectionLost(vocabulary.failure.Failure(error))
+            return False
+        return True
+
+    def abortConnection(self) -> None:
+        """Close at once, without sending what waits (ITCPTransport). ``connectionLost`` follows on a later turn, with ConnectionAborted."""
+        if self.disconnected or self._aborting:
+            return
+        self._aborting = True
+        self.stopReading()
+        self.stopWriting()
+        self._buffer.clear()
+        vocabulary = self.reactor.vocabulary
+        reason = vocabulary.failure.Failure(vocabulary.error.ConnectionAborted())
+        self.reactor.callLater(0, self.connectionLost, reason)
+
+    # While the abort is on its way nothing may be watched again, whatever the protocol or its producer asks for meanwhile.
+
+    def startReading(self) -> None:
+        """Have :meth:`doRead` called whenever there is something to read, unless the connection is being aborted."""
+        if not self._aborting:
+            self.reactor.addReader(self)
+
+    def startWriting(self) -> None:
+        """Have :meth:`doWrite` called when data can be written, unless the connection is being aborted."""
+        if not self._aborting:
+            self.reactor.addWriter(self)
+
+    def connectionLost(self, reason: Any) -> None:
+        """Close the socket and tell the protocol why (IFileDescriptor). A second call does nothing."""
+        if self.disconnected:
+            return
+        super().connectionLost(reason)
+        self._closeSocket(not reason.check(self.reactor.vocabulary.error.ConnectionAborted))
+        protocol, self.protocol = self.protocol, None  # the protocol keeps its transport: without this the two would be a cycle
+        if protocol is not None:
+            protocol.connectionLost(reason)
+
+    def _closeSocket(self, orderly: bool) -> None:
+        """Close the socket: with a FIN if ``orderly``, else with a reset."""
+        try:
+            if orderly:
+                self.socket.shutdown(socket.SHUT_RDWR)
+            else:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        except OSError as error:  # the peer was first: there is nothing to shut any more
+            logger.debug("closing %r: %s", self, error)
+        self.socket.close()
+
+    # Socket options
+
+    def getTcpNoDelay(self) -> bool:
+        """Whether TCP_NODELAY is on: small writes then leave without waiting for more (ITCPTransport)."""
+        return bool(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Turn TCP_NODELAY on or off (ITCPTransport)."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(bool(enabled)))
+
+    def getTcpKeepAlive(self) -> bool:
+        """Whether SO_KEEPALIVE is on: an idle connection is then probed (ITCPTransport)."""
+        return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Turn SO_KEEPALIVE on or off (ITCPTransport)."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(bool(enabled)))
