@@ -20,7 +20,7 @@ import os
 import sys
 import traceback
 from collections.abc import Coroutine, Generator, Sequence
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
 
 __all__ = ["DefaultException", "Failure", "NoCurrentExceptionError", "startDebugMode"]
@@ -373,9 +373,13 @@ def _dotted_name(cls: Any) -> str:
 
 
 def _is_named_like(cls: type, wanted: type) -> bool:
-    """Whether a class among ``cls`` and its bases has the wanted class's name and module."""
+    """Tell whether a class among ``cls`` and its bases has the wanted class's name and module."""
     name = wanted.__name__
-    return any(base.__name__ == name and base.__module__ == wanted.__module__ for base in cls.__mro__)
+    # A plain loop: check() misses often, and any() would make a generator each time.
+    for base in cls.__mro__:  # noqa: SIM110
+        if base.__name__ == name and base.__module__ == wanted.__module__:
+            return True
+    return False
 
 
 def _entries(tb: TracebackType | None) -> Generator[TracebackType, None, None]:
@@ -395,21 +399,21 @@ def _describe_frame(entry: TracebackType, capture: bool) -> Frame:
     return frame.f_code.co_name, frame.f_code.co_filename, entry.tb_lineno, local, global_
 
 
-_FRAME_MAKER = compile("frame = getframe()", "<stand-in>", "exec")
+def _suspended() -> Generator[None, None, None]:
+    """Never run: only its frame is used, under other names."""
+    yield
 
 
 def _stand_in_traceback(frames: Sequence[Frame]) -> TracebackType | None:
     """A real traceback whose frames have these names, files and lines, and no variables.
 
-    A frame cannot be constructed, so each is taken from running one harmless line of code under the wanted
-    name. The last instruction is given as -1, "unknown": then ``traceback`` takes the line number from the
-    entry.
+    A frame cannot be constructed, but a generator that has not started has one, and it refers to no caller.
+    The last instruction is given as -1, "unknown": ``traceback`` then takes the line number from the entry.
     """
     link: TracebackType | None = None
     for name, filename, line, _, _ in reversed(frames):
-        scope: dict[str, Any] = {"getframe": sys._getframe}
-        exec(_FRAME_MAKER.replace(co_name=name, co_filename=filename), scope)
-        link = TracebackType(link, scope.pop("frame"), -1, line)
+        code = _suspended.__code__.replace(co_name=name, co_filename=filename)
+        link = TracebackType(link, FunctionType(code, {})().gi_frame, -1, line)
     return link
 
 
