@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from importlib.metadata import version
 from typing import Any
 
 from resp_server import RespFactory
@@ -74,7 +75,7 @@ async def asyncio_client(port: int) -> None:
         await client.set("large", value)
         check("2 MiB there and back, unchanged", await client.get("large") == value, True)
         try:
-            await client.execute_command("NONSENSE")
+            await client.execute_command("NONSENSE")  # type: ignore[no-untyped-call]  # in redis
         except redis.asyncio.ResponseError as problem:
             say(f"  ok    an unknown command is refused -> {problem}")
         else:
@@ -283,7 +284,7 @@ def new_loop(name: str) -> asyncio.AbstractEventLoop:
             missing("uvloop", "pip install uvloop")
             say("        Going on with the standard library's loop instead.")
         else:
-            say(f"The application runs on uvloop {uvloop.__version__}, Python {sys.version.split()[0]}.")
+            say(f"The application runs on uvloop {version('uvloop')}, Python {sys.version.split()[0]}.")
             return uvloop.new_event_loop()
     say(f"The application runs on the standard library's asyncio, Python {sys.version.split()[0]}.")
     return asyncio.new_event_loop()

@@ -82,8 +82,8 @@ class RespProtocol(LineReceiver):
     factory: RespFactory
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []  # pieces of a request that has not arrived whole
-        self._held_bytes = 0
+        self._partial: list[bytes] = []  # pieces of a request that has not arrived whole
+        self._partial_bytes = 0
         self._needed = 0  # parsing before so many bytes are held would be in vain
         self._arguments: list[bytes] = []
         self._missing = 0  # arguments still to come
@@ -103,7 +103,7 @@ class RespProtocol(LineReceiver):
 
     def connectionLost(self, reason: Any = None) -> None:
         self.factory.clients -= 1
-        self._held = []
+        self._partial = []
 
     def lineReceived(self, line: bytes) -> None:
         if self._quitting:
@@ -124,13 +124,13 @@ class RespProtocol(LineReceiver):
     def rawDataReceived(self, data: bytes) -> None:
         if self._quitting:
             return
-        if self._held_bytes:
-            self._held.append(data)
-            self._held_bytes += len(data)
-            if self._held_bytes < self._needed:
+        if self._partial_bytes:
+            self._partial.append(data)
+            self._partial_bytes += len(data)
+            if self._partial_bytes < self._needed:
                 return
-            data = b"".join(self._held)
-            self._held, self._held_bytes = [], 0
+            data = b"".join(self._partial)
+            self._partial, self._partial_bytes = [], 0
         replies: list[bytes] = []
         try:
             self._read_requests(data, replies)
@@ -168,7 +168,8 @@ class RespProtocol(LineReceiver):
                     if line_end < 0:
                         if end - position >= MAX_NUMBER_LINE:
                             raise BrokenProtocol("too big bulk count string")
-                        return self._hold(data, position, end - position + 1)
+                        self._keep(data, position, end - position + 1)
+                        return
                     if data[position] != 0x24:
                         raise BrokenProtocol(f"expected '$', got '{chr(data[position])}'")
                     self._bulk = self._length(data[position:line_end], "bulk", MAX_BULK)
@@ -178,7 +179,8 @@ class RespProtocol(LineReceiver):
                     position = line_end + 2
                 bulk_end = position + self._bulk
                 if bulk_end + 2 > end:
-                    return self._hold(data, position, self._bulk + 2)
+                    self._keep(data, position, self._bulk + 2)
+                    return
                 if data[bulk_end : bulk_end + 2] != b"\r\n":
                     raise BrokenProtocol("expected CRLF after a bulk string")
                 self._arguments.append(data[position:bulk_end])
@@ -197,17 +199,18 @@ class RespProtocol(LineReceiver):
                 line_end = data.find(b"\r\n", position, position + MAX_NUMBER_LINE)
             if line_end < 0:
                 # An inline command, half a line, a pause or nothing: LineReceiver's, which also keeps it.
-                return self.setLineMode(data[position:])
+                self.setLineMode(data[position:])
+                return
             self._missing = max(0, self._length(data[position:line_end], "multibulk", MAX_ARGUMENTS))
             position = line_end + 2
             if not self._missing:
-                return self.setLineMode(data[position:])
-        return None
+                self.setLineMode(data[position:])
+                return
 
-    def _hold(self, data: bytes, position: int, needed: int) -> None:
+    def _keep(self, data: bytes, position: int, needed: int) -> None:
         rest = data[position:]
-        self._held_bytes = len(rest)
-        self._held = [rest] if rest else []
+        self._partial_bytes = len(rest)
+        self._partial = [rest] if rest else []
         self._needed = needed
 
     # Answering them
@@ -459,7 +462,7 @@ def matches(name: bytes, pattern: bytes) -> bool:
 
 def commands_of(cls: type) -> dict[bytes, tuple[Callable[..., bytes], int, int]]:
     """name -> (function, fewest arguments, most arguments), read off the signatures once."""
-    table = {}
+    table: dict[bytes, tuple[Callable[..., bytes], int, int]] = {}
     for name, function in inspect.getmembers(cls, inspect.isfunction):
         if name.startswith("cmd_"):
             parameters = list(inspect.signature(function).parameters.values())[1:]
