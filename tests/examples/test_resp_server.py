@@ -50,11 +50,11 @@ class Client:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[RespFactory, Any]]:
-    """A server; and a function that connects a client to it."""
+async def serving(factory: Any = None) -> AsyncIterator[tuple[Any, Any]]:
+    """A server's factory; and a function that connects a client to it."""
     clients: list[Client] = []
     async with AsyncioReactor() as reactor:
-        factory = RespFactory()
+        factory = factory or RespFactory()
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
 
         async def connect() -> Client:
@@ -327,44 +327,50 @@ async def test_a_large_value_in_many_reads() -> None:
         assert factory.store[b"large"] == value
 
 
+class Observed(RespFactory):
+    """A factory that keeps its protocols, and counts how often a value was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.protocols: list[Any] = []
+        self.asked = 0
+
+    def buildProtocol(self, addr: Any) -> Any:
+        self.protocols.append(super().buildProtocol(addr))
+        return self.protocols[-1]
+
+    def text(self, key: bytes) -> bytes | None:
+        self.asked += 1
+        return super().text(key)
+
+
 async def test_a_client_that_asks_and_never_reads_is_no_longer_read_from() -> None:
     """Else a few megabytes of requests would make gigabytes of replies in our memory."""
-    async with serving() as (factory, connect):
-        factory.store[b"k"] = b"x" * 100_000
+    total = 20_000
+    async with serving(Observed()) as (factory, connect):
+        factory.store[b"k"] = b"x" * 100_000  # 2 GB of replies in all
         client = await connect()
-        answered = 0
-
-        class Counting(dict[bytes, Any]):
-            def get(self, key: bytes, default: Any = None) -> Any:
-                nonlocal answered
-                answered += 1
-                return super().get(key, default)
-
-        factory.store = Counting(factory.store)
         client.writer.transport.pause_reading()
-        total = 20_000  # 2 GB of replies
         client.send(request(b"GET", b"k") * total)
-        seen = -1
-        while answered != seen:  # until it has stood still for a while
-            seen = answered
-            await asyncio.sleep(0.2)
-        assert 0 < answered < total / 4
+        await until(lambda: factory.protocols and factory.protocols[0].paused)
         bystander = await connect()
-        assert await bystander.ask(b"PING") == b"+PONG"
+        for _ in range(100):
+            assert await bystander.ask(b"PING") == b"+PONG"
+        assert 0 < factory.asked < total / 4
         client.writer.transport.abort()
         await until(lambda: factory.clients == 1)
 
 
 async def test_it_goes_on_where_it_paused() -> None:
-    async with serving() as (factory, connect):
+    async with serving(Observed()) as (factory, connect):
         factory.store[b"k"] = b"x" * 50_000
         client = await connect()
         client.writer.transport.pause_reading()
-        client.send(request(b"GET", b"k") * 300 + b"PING\r\n" + request(b"QUIT"))
-        await asyncio.sleep(0.05)
+        client.send(request(b"GET", b"k") * 1000 + b"PING\r\n" + request(b"QUIT"))
+        await until(lambda: factory.protocols and factory.protocols[0].paused)
         client.writer.transport.resume_reading()
         reply = b"$50000\r\n" + b"x" * 50_000 + b"\r\n"
-        assert await client.rest() == reply * 300 + b"+PONG\r\n+OK\r\n"
+        assert await client.rest() == reply * 1000 + b"+PONG\r\n+OK\r\n"
 
 
 async def test_redis_asyncio_with_its_defaults() -> None:
