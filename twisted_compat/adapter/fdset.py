@@ -32,7 +32,7 @@ class Registration:
 
     :ivar reading: the watch for readability, or None.
     :ivar writing: the watch for writability, or None.
-    :ivar armed: the descriptor wants its ``doWrite`` called: it is watched, or its flush is due.
+    :ivar armed: the descriptor's ``doWrite`` will be called: it is watched, its flush is due, or its ``doRead`` is running.
     """
 
     __slots__ = ("armed", "descriptor", "fdset", "reading", "writing")
@@ -45,19 +45,27 @@ class Registration:
         self.armed = False
 
     def on_readable(self) -> None:
-        """The descriptor can be read; what it then wants to write goes out as soon as it has been."""
-        fdset = self.fdset
-        fdset.current = self
+        """A descriptor with ``turn_flush`` can be read; what it then has to write goes out as soon as it has been.
+
+        While it reads it counts as armed, so that its writes need not ask for it one by one.
+        """
+        descriptor = self.descriptor
+        self.armed = True
         try:
-            why = self.descriptor.doRead()
+            why = descriptor.doRead()
         except Exception as error:
-            why = fdset.raised(self.descriptor, "doRead", error)
-        finally:
-            fdset.current = None
+            why = self.fdset.raised(descriptor, "doRead", error)
+        except BaseException:
+            self.fdset.settle(self)
+            raise
         if why:
-            fdset.lost(self, why, reading=True)
-        elif self.armed and self.writing is None:
-            self.on_writable()
+            self.fdset.settle(self)
+            self.fdset.lost(self, why, reading=True)
+        elif self.writing is None and self.armed:
+            if descriptor._buffer.size or descriptor.disconnecting or descriptor._writeDisconnecting:
+                self.on_writable()
+            else:
+                self.armed = False
 
     def on_writable(self) -> None:
         """The descriptor can be written, or its turn has come to try."""
@@ -71,9 +79,15 @@ class Registration:
             self.fdset.watch_writability(self)
 
     def on_stranger_readable(self) -> None:
-        """Like :meth:`on_readable`, for a descriptor whose number may change under us."""
-        self.on_readable()
-        self._check_number(self.reading)
+        """Any other descriptor can be read. Its number may change under us."""
+        try:
+            why = self.descriptor.doRead()
+        except Exception as error:
+            why = self.fdset.raised(self.descriptor, "doRead", error)
+        if why:
+            self.fdset.lost(self, why, reading=True)
+        else:
+            self._check_number(self.reading)
 
     def on_stranger_writable(self) -> None:
         """Like :meth:`on_writable`, for a descriptor whose number may change under us."""
@@ -96,12 +110,10 @@ class DescriptorSet:
     :param loop: the loop that watches.
     :param vocabulary: whose errors and Failures the descriptors are told of.
     :param ownership: which thread may call.
-    :ivar current: the registration whose ``doRead`` is running now.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, vocabulary: Vocabulary, ownership: Ownership) -> None:
         self.vocabulary = vocabulary
-        self.current: Registration | None = None
         self._loop = loop
         self._ownership = ownership
         self._board = WatchBoard(loop)
@@ -149,15 +161,10 @@ class DescriptorSet:
         if not getattr(writer, "turn_flush", False):
             self._ownership.check("reactor.addWriter")
             self.watch_writability(registration)
-        elif registration is self.current:
-            registration.armed = True  # on_readable flushes it
         else:
             if get_ident() != self._ownership.thread_id:  # spelled out: this is every write of a timer or a task
                 self._ownership.check("transport.write")
-            if not self._due:
-                self._loop.call_soon(self._flush_due, context=self._context)
-            registration.armed = True
-            self._due.append(registration)
+            self._flush_later(registration)
 
     def removeReader(self, reader: Any) -> None:
         """Call ``reader.doRead()`` no more. Removing what is not there does nothing."""
@@ -309,6 +316,19 @@ class DescriptorSet:
 
     # The turn-end flush
 
+    def settle(self, registration: Registration) -> None:
+        """A ``doRead`` ended out of the ordinary: armed from now on only if there is something to write."""
+        if registration.armed and registration.writing is None:
+            registration.armed = False
+            if registration.descriptor._buffer.size:
+                self._flush_later(registration)
+
+    def _flush_later(self, registration: Registration) -> None:
+        if not self._due:
+            self._loop.call_soon(self._flush_due, context=self._context)
+        registration.armed = True
+        self._due.append(registration)
+
     def _flush_due(self) -> None:
         due, self._due = self._due, []
         remaining = iter(due)
@@ -318,9 +338,7 @@ class DescriptorSet:
                     registration.on_writable()
         finally:
             for registration in remaining:  # only if a KeyboardInterrupt or SystemExit got out: nobody loses their flush by it
-                if not self._due:
-                    self._loop.call_soon(self._flush_due, context=self._context)
-                self._due.append(registration)
+                self._flush_later(registration)
 
 
 def _is_ours(descriptor: Any) -> bool:

@@ -17,8 +17,9 @@ class Capabilities:
     """What a loop does differently from others.
 
     :ivar timer_resolution: seconds. A timer may fire this much early, and a delay below it means none at all.
-    :ivar drops_watch_on_error: whether the loop, when a watched descriptor has an error condition, calls back once and then stops watching
-        without a word. (uvloop does, as libuv stops a poll handle on POLLERR; the selector loops keep calling.)
+    :ivar drops_watch_on_error: whether the loop, when a watched descriptor has an error condition, calls back
+        once and then stops watching without a word. (uvloop does, as libuv stops a poll handle on POLLERR; the
+        selector loops keep calling.)
     """
 
     timer_resolution: float
@@ -36,14 +37,15 @@ _LIBUV = Capabilities(
 
 
 def capabilities_of(loop: asyncio.AbstractEventLoop) -> Capabilities:
-    """What ``loop`` does differently.
+    """What ``loop`` does differently. A subclass of a loop does what its base does.
 
-    :raises RuntimeError: if the loop can't watch descriptors (Windows' Proactor loop, and test loops without the methods).
+    :raises RuntimeError: if the loop can't watch descriptors (Windows' Proactor loop, and test loops without
+        the methods).
     """
     kind = type(loop)
-    if kind.__module__.partition(".")[0] in ("uvloop", "winloop"):
+    if any(base.__module__.partition(".")[0] in ("uvloop", "winloop") for base in kind.__mro__):
         return _LIBUV
-    if kind.__name__ == "ProactorEventLoop" or kind.add_reader is asyncio.AbstractEventLoop.add_reader:
+    if getattr(kind, "add_reader", None) in (None, asyncio.AbstractEventLoop.add_reader):
         raise RuntimeError(
             f"{kind.__module__}.{kind.__qualname__} cannot watch descriptors: it has no add_reader. "
             "Run on a selector loop, as in asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)."

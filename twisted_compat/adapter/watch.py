@@ -1,22 +1,25 @@
 """One direction of one descriptor number, watched on the loop; and all the ways in which a number goes bad.
 
-``fdset.py`` decides who is watched and why; this module makes the loop do it, whatever has become of the number meanwhile:
+``fdset.py`` decides who is watched and why; this module makes the loop do it, whatever has become of the
+number meanwhile:
 
-* **closed and used again** while somebody still watched the old file: the loop's books and the kernel's disagree, so the stale watches are dropped
-  and the new one is made from scratch;
+* **closed and used again** while somebody still watched the old file: the loop's books and the kernel's
+  disagree, so the stale watches are dropped and the new one is made from scratch. Where the loop notices
+  nothing (uvloop), the files themselves are compared, lest the stale watch be called for the new file;
 * **not pollable** (a regular file, ``/dev/null``): the callback is called every few milliseconds instead;
-* **watch lost after an error**: some loops call back once and then forget the watch. It is made again on the next turn, so that the callback
-  goes on being called as long as the condition lasts, as on every other loop.
+* **watch lost after an error**: some loops call back once and then forget the watch. It is made again on the
+  next turn, so that the callback goes on being called as long as the condition lasts, as on every other loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import weakref
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import Any, Protocol
 
 from twisted_compat.adapter.loops import capabilities_of
 
@@ -25,7 +28,15 @@ __all__ = ["Watch", "WatchBoard"]
 logger = logging.getLogger(__name__)
 
 UNPOLLABLE_INTERVAL = 0.002
-"""Seconds between calls for a file that is always ready: 32 MB/s of 64 KiB reads, at next to no load for a reader that does nothing."""
+"""Seconds between calls for a file that is always ready: 32 MB/s of 64 KiB reads, at next to no load for a
+reader that does nothing."""
+
+
+class Owner(Protocol):
+    """Who is called by a watch, through a method it names when it starts."""
+
+    def watch_failed(self, watch: Watch) -> None:
+        """The watch, lost by the loop, could not be made again: its number is closed, or another's by now."""
 
 
 class Watch:
@@ -33,15 +44,20 @@ class Watch:
 
     :ivar fd: the number.
     :ivar owner: whoever asked; told apart by identity.
+    :ivar file: which file the number stood for when the watch was made; None if the owner is sure to stop the
+        watch before the number is closed.
     """
 
-    __slots__ = ("_lifeline", "_name", "_ticking", "board", "fd", "owner", "writing")
+    __slots__ = ("_lifeline", "_name", "_ticking", "board", "fd", "file", "owner", "writing")
 
-    def __init__(self, board: WatchBoard, fd: int, writing: bool, owner: Any, name: str) -> None:
+    def __init__(
+        self, board: WatchBoard, fd: int, writing: bool, owner: Owner, name: str, file: tuple[int, int] | None
+    ) -> None:
         self.board = board
         self.fd = fd
         self.writing = writing
         self.owner = owner
+        self.file = file
         self._name = name
         self._lifeline: weakref.ref[MethodType] | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -56,8 +72,8 @@ class Watch:
 
     def tell_loop(self) -> None:
         """Have the loop watch. Raises what ``loop.add_reader`` raises."""
-        # A bound method of its own for each watch, which nothing but the loop holds: when the loop drops it unasked, its weak reference tells.
-        # That finds a lost watch without any cost for the events of a healthy one.
+        # A bound method of its own for each watch, which nothing but the loop holds: when the loop drops it
+        # unasked, its weak reference tells. That finds a lost watch without any cost for a healthy one's events.
         method: MethodType = getattr(self.owner, self._name)
         if self.board.drops_watch_on_error:
             self._lifeline = weakref.ref(method, self._dropped)
@@ -82,7 +98,11 @@ class Watch:
     def _resume(self, lifeline: weakref.ref[MethodType]) -> None:
         if lifeline is self._lifeline:
             self.board.remove(self.writing, self.fd)  # the loop still has its dead poll on the books
-            self.tell_loop()
+            try:
+                self.tell_loop()
+            except (OSError, RuntimeError) as error:
+                logger.debug("descriptor number %d can't be watched again: %s", self.fd, error)
+                self.owner.watch_failed(self)
 
 
 class WatchBoard:
@@ -96,22 +116,29 @@ class WatchBoard:
         self.drops_watch_on_error = capabilities_of(loop).drops_watch_on_error
         self._by_fd: tuple[dict[int, Watch], dict[int, Watch]] = ({}, {})  # readers, writers
 
-    def start(self, fd: int, writing: bool, owner: Any, name: str) -> Watch:
+    def start(self, fd: int, writing: bool, owner: Owner, name: str, *, steady: bool = False) -> Watch:
         """Call ``owner.name()`` while ``fd`` is ready.
 
         :param fd: the number.
         :param writing: ready for writing, not for reading.
+        :param steady: the owner is sure to stop the watch before the number is closed.
         :returns: the watch, to be stopped by whoever asked for it.
         :raises OSError: if the kernel won't watch the number, as when it isn't open.
-        :raises RuntimeError: if an asyncio transport uses the number.
+        :raises RuntimeError: if an asyncio transport uses the number, or the loop is closed.
+        :raises ValueError: if the number is negative.
         """
         if fd < 0:
-            raise ValueError(f"Descriptor number {fd} can't be watched: it is closed. Add a descriptor before closing it.")
+            raise ValueError(
+                f"Descriptor number {fd} can't be watched: it is closed. Add a descriptor before closing it."
+            )
         watches = self._by_fd[writing]
         previous = watches.get(fd)
         if previous is not None:  # the file it watched is gone, and nobody said so
             previous.stop()
-        watch = watches[fd] = Watch(self, fd, writing, owner, name)
+        other = self._by_fd[not writing].get(fd)
+        if other is not None and other.owner is not owner and other.file not in (None, _file_of(fd)):
+            other.stop()  # likewise
+        watch = watches[fd] = Watch(self, fd, writing, owner, name, None if steady else _file_of(fd))
         try:
             try:
                 watch.tell_loop()
@@ -170,8 +197,8 @@ class WatchBoard:
             else:
                 self.loop.remove_reader(fd)
         except (OSError, RuntimeError) as error:
-            # ENOENT: the file is closed, and the selector has dropped the number by failing. RuntimeError: the host's own transport has
-            # taken the number, and with it the loop's books.
+            # ENOENT: the file is closed, and the selector has dropped the number by failing. RuntimeError: the
+            # host's own transport has taken the number, and with it the loop's books.
             logger.debug("descriptor number %d was gone before it was removed: %s", fd, error)
 
     def close(self) -> None:
@@ -179,3 +206,12 @@ class WatchBoard:
         for watches in self._by_fd:
             for watch in list(watches.values()):
                 watch.stop()
+
+
+def _file_of(fd: int) -> tuple[int, int] | None:
+    """What tells the file behind a number from any other that is open."""
+    try:
+        status = os.fstat(fd)
+    except OSError:  # not open: the loop is about to say so
+        return None
+    return status.st_dev, status.st_ino

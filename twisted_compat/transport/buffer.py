@@ -15,58 +15,66 @@ class WriteBuffer:
     """A queue of bytes with a cheap end to append to and a cheap front to send from.
 
     :ivar size: how many bytes it holds.
+    :ivar single: all that it holds, if that is one piece, as after one write; else None. Whoever writes often looks here before calling
+        :meth:`head`.
     """
 
-    __slots__ = ("_chunks", "_offset", "size")
+    __slots__ = ("_chunks", "_offset", "single", "size")
 
     def __init__(self) -> None:
-        self._chunks: deque[bytes] = deque()
-        self._offset = 0  # how much of the first chunk has been sent
         self.size = 0
+        self.single: bytes | None = None
+        self._chunks: deque[bytes] = deque()  # empty while there is a single piece
+        self._offset = 0  # how much of the first chunk has been sent
 
     def __len__(self) -> int:
         return self.size
 
     def append(self, data: bytes) -> None:
         """Add ``data`` (not empty) at the end. It is kept, not copied."""
+        if not self.size:
+            self.single = data
+            self.size = len(data)
+            return
+        self._spread()
         self._chunks.append(data)
         self.size += len(data)
+
+    def _spread(self) -> None:
+        """Move the single piece to the chunks: it is not alone any more, or not whole."""
+        if self.single is not None:
+            self._chunks.append(self.single)
+            self.single = None
 
     def head(self, limit: int) -> bytes | memoryview:
         """The first bytes, at least one and at most ``limit`` of them; ``b""`` if there are none.
 
         What it returns stays in the buffer until :meth:`consume` is told how much of it went out.
         """
-        chunks = self._chunks
-        if not chunks:
+        if not self.size:
             return b""
-        first = chunks[0]
-        if self._offset:
-            if len(first) - self._offset >= limit or len(chunks) == 1:
-                return memoryview(first)[self._offset : self._offset + limit]
-        elif len(chunks) == 1 and len(first) <= limit:  # the common case: one whole write
-            return first
-        elif len(first) >= limit:
-            return memoryview(first)[:limit]
-        return self._coalesce(limit)
+        if self.single is not None and self.size <= limit:
+            return self.single
+        self._spread()
+        chunks, offset = self._chunks, self._offset
+        if len(chunks) > 1 and len(chunks[0]) - offset < limit:
+            return self._coalesce(limit)
+        return memoryview(chunks[0])[offset : offset + limit]
 
-    def _coalesce(self, limit: int) -> bytes | memoryview:
+    def _coalesce(self, limit: int) -> bytes:
         """Join the chunks at the front into one of up to ``limit`` bytes, so that one send carries them.
 
         The joined bytes take the place of the chunks: a kernel that accepts little of them does not have them joined again.
         """
         chunks = self._chunks
-        pieces: list[bytes | memoryview] = []
-        room = limit
-        while chunks and room > 0:
+        pieces: list[bytes | memoryview] = [memoryview(chunks.popleft())[self._offset :]]
+        self._offset = 0
+        room = limit - len(pieces[0])
+        # A chunk that doesn't fit leaves with a later send, whole: to split it would be to copy it.
+        while chunks and len(chunks[0]) <= room:
             chunk = chunks.popleft()
-            piece: bytes | memoryview = memoryview(chunk)[self._offset :] if self._offset else chunk
-            self._offset = 0
-            if pieces and len(piece) > room:
-                chunks.appendleft(chunk)  # it leaves with a later send, whole and uncopied
-                break
-            pieces.append(piece)
-            room -= len(piece)
+            pieces.append(chunk)
+            room -= len(chunk)
         joined = b"".join(pieces)
         chunks.appendleft(joined)
         return joined
@@ -77,11 +85,14 @@ class WriteBuffer:
         :raises ValueError: if there are fewer.
         """
         if count == self.size:  # the common case: all of it went out
-            self._chunks.clear()
-            self._offset = self.size = 0
+            self.size = 0
+            self.single = None
+            if self._chunks:
+                self.clear()
             return
         if not 0 <= count < self.size:
             raise ValueError(f"{count} bytes consumed of a buffer of {self.size}")
+        self._spread()
         self.size -= count
         count += self._offset
         chunks = self._chunks
@@ -91,9 +102,11 @@ class WriteBuffer:
 
     def clear(self) -> None:
         """Forget everything."""
+        self.size = 0
+        self.single = None
         self._chunks.clear()
-        self._offset = self.size = 0
+        self._offset = 0
 
     def __bytes__(self) -> bytes:
         """All that is held, as one bytes object (a copy)."""
-        return b"".join(self._chunks)[self._offset :]
+        return self.single if self.single is not None else b"".join(self._chunks)[self._offset :]

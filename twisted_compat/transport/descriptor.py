@@ -1,8 +1,9 @@
-"""What every readable and writable descriptor has in common: buffered writing, producers, and the steps of closing.
+"""What every readable and writable descriptor has in common: buffering, producers, and the steps of closing.
 
-:class:`FileDescriptor` is abstract. A subclass gives ``fileno``, ``doRead`` and ``writeSomeData``, and may be a stranger's; the reactor calls
-``doRead`` and ``doWrite`` when the descriptor is ready (``adapter/fdset.py`` interprets what they return). ``transport/tcp.py`` builds TCP
-connections on it, ``transport/tcp_listen.py`` ports; the bytes wait in ``transport/buffer.py``.
+:class:`FileDescriptor` is abstract. A subclass gives ``fileno``, ``doRead`` and ``writeSomeData``, and may
+be a stranger's; the reactor calls ``doRead`` and ``doWrite`` when the descriptor is ready (``adapter/fdset.py`` interprets what they return).
+``transport/tcp.py`` builds TCP connections on it, ``transport/tcp_listen.py`` ports; the bytes wait in
+``transport/buffer.py``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ __all__ = ["FileDescriptor"]
 logger = logging.getLogger(__name__)
 
 
-@implementer(IPushProducer, IReadWriteDescriptor, IConsumer, ITransport, IHalfCloseableDescriptor, ILoggingContext)
+@implementer(
+    IPushProducer, IReadWriteDescriptor, IConsumer, ITransport, IHalfCloseableDescriptor, ILoggingContext
+)
 class FileDescriptor:
     """An object that a reactor watches for readiness, and that writes through a buffer.
 
@@ -55,20 +58,29 @@ class FileDescriptor:
     streamingProducer: int | bool = False
 
     bufferSize = 2**16
-    """Bytes: one read asks for this many, and a buffer longer than this is full, which pauses a streaming producer."""
+    """Bytes: one read asks for this many, and a buffer longer than this is full, which pauses a streaming
+    producer."""
     SEND_LIMIT = 128 * 1024
     """Bytes: the most that one send is given."""
 
     turn_flush = False
-    """True where the descriptor is non-blocking and of this package's own make: the reactor may then write at the end of the turn in which the
-    data was accepted, without waiting to be told that the descriptor is writable."""
+    """True where the descriptor is non-blocking and of this package's own make: the reactor may then write
+    at the end of the turn in which the data was accepted, without waiting to be told that the descriptor is
+    writable."""
     offset = 0
     """Always 0: ``dataBuffer`` begins with the first byte that has not been sent."""
 
     def __init__(self, reactor: Any = None) -> None:
         self.reactor = current_reactor() if reactor is None else reactor
         self._buffer = WriteBuffer()
-        self._registration: Any = None  # the reactor's record of this descriptor, kept here to be found without a look-up
+        # The reactor's record of this descriptor: its `armed` says that doWrite is going to be called, its
+        # `writing` that the loop watches for it. Kept here, it spares each write the calls to find that out.
+        self._registration: Any = None
+        # Read by every write: an attribute of the instance is found faster than one of a class far up. A
+        # subclass may say `connected = 1` in its class body, so each is taken from there.
+        self.connected, self.disconnecting = self.connected, self.disconnecting
+        self._writeDisconnected, self._writeDisconnecting = self._writeDisconnected, self._writeDisconnecting
+        self.producer = self.producer
 
     # What a subclass gives
 
@@ -77,7 +89,7 @@ class FileDescriptor:
         raise NotImplementedError(f"{type(self).__name__} must define fileno()")
 
     def doRead(self) -> Any:
-        """Read what is available (IReadDescriptor). The result means what a result of :meth:`doWrite` means."""
+        """Read what is available (IReadDescriptor). The result means what :meth:`doWrite`'s means."""
         raise NotImplementedError(f"{type(self).__name__} must define doRead()")
 
     def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
@@ -102,20 +114,23 @@ class FileDescriptor:
     # Writing
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Accept ``data`` to be sent (ITransport, IConsumer). Never blocks and never calls back into the protocol.
+        """Accept ``data`` to be sent (ITransport, IConsumer). Never blocks, never calls the protocol back.
 
-        It goes out in order, at the end of this turn of the loop at the earliest. Once the connection is lost or its write side shut,
-        it is dropped. A streaming producer is paused when more than ``bufferSize`` bytes wait.
+        It goes out in order, at the end of this turn of the loop at the earliest. Once the connection is
+        lost or its write side shut, it is dropped. A streaming producer is paused when more than
+        ``bufferSize`` bytes wait.
 
         :raises TypeError: if ``data`` is not bytes-like.
         """
         if type(data) is not bytes:
             data = _as_bytes(data)
         if data and self.connected and not self._writeDisconnected:
+            registration = self._registration
+            if registration is None or not registration.armed:
+                self.startWriting()  # first, because it may refuse (a wrong thread): then nothing is accepted
             self._buffer.append(data)
             if self.producer is not None:
                 self._maybePauseProducer()
-            self.startWriting()
 
     def writeSequence(self, iovec: Iterable[bytes | bytearray | memoryview]) -> None:
         """Accept every piece of ``iovec``, in order, as :meth:`write` does (ITransport)."""
@@ -133,19 +148,27 @@ class FileDescriptor:
             self._buffer.append(_as_bytes(data))
 
     def doWrite(self) -> Any:
-        """Send from the buffer (IWriteDescriptor); when it is empty, ask the producer for more, or go on closing.
+        """Send from the buffer (IWriteDescriptor); once it is empty, ask the producer for more, or close.
 
-        :returns: None if data was written, 0 if none could be; an exception or a negative number if the connection is lost.
+        :returns: None if data was written, 0 if none could be; an exception or a negative number if the
+            connection is lost.
         """
         buffer = self._buffer
         if buffer.size:
-            written = self.writeSomeData(buffer.head(self.SEND_LIMIT))
+            data: bytes | memoryview | None = buffer.single  # nearly always; head() knows the other cases
+            if data is None or buffer.size > self.SEND_LIMIT:
+                data = buffer.head(self.SEND_LIMIT)
+            written = self.writeSomeData(data)
             if type(written) is not int or written < 0:
                 return written
             buffer.consume(written)
             if buffer.size:
                 return None if written else 0
-        self.stopWriting()
+        registration = self._registration
+        if registration is None or registration.writing is not None:
+            self.stopWriting()
+        else:  # nothing is watched, so there is nothing to stop but the intention
+            registration.armed = False
         # The rare cases are behind one test, because nearly every write of a busy server ends here.
         if self.producer is not None or self.disconnecting or self._writeDisconnecting:
             return self._buffer_drained()
@@ -158,11 +181,12 @@ class FileDescriptor:
             self.producerPaused = False
             producer.resumeProducing()
         elif self.disconnecting:
-            # Closing waits for the producer to unregister, unless it is a transport that has been lost itself, as when a relay joins
-            # two connections: that one has nothing left to say.
+            # Closing waits for the producer to unregister, unless it is a transport that has been lost
+            # itself, as when a relay joins two connections: that one has nothing left to say.
             if producer is None or getattr(producer, "disconnected", False):
                 return self._postLoseConnection()
         elif self._writeDisconnecting and producer is None:
+            self._writeDisconnecting = False
             self._writeDisconnected = True  # before the call, whose handler may call loseConnection
             return self._closeWriteConnection()
         return None
@@ -183,7 +207,8 @@ class FileDescriptor:
         if _connDone is not None:
             self._close_reason = _connDone
         if self._writeDisconnected:
-            # No write will follow to carry the closing, so it is put on a turn of its own: never inside the caller.
+            # No write will follow to carry the closing, so it is put on a turn of its own: never inside the
+            # caller.
             self.stopWriting()
             self.reactor.callLater(0, self._finish_closing)
         else:
@@ -198,7 +223,7 @@ class FileDescriptor:
             self.connectionLost(self._close_reason or vocabulary.failure.Failure(reason))
 
     def loseWriteConnection(self) -> None:
-        """Shut the write side when everything accepted has been sent; reading goes on (IHalfCloseableDescriptor's counterpart)."""
+        """Shut the write side when everything accepted has been sent; reading goes on (ITCPTransport)."""
         if self.connected and not self._writeDisconnecting and not self._writeDisconnected:
             self._writeDisconnecting = True
             self.startWriting()
@@ -210,18 +235,20 @@ class FileDescriptor:
         return self.reactor.vocabulary.error.ConnectionDone()
 
     def _closeWriteConnection(self) -> Any:
-        """Everything has been sent after :meth:`loseWriteConnection`: shut the write side. For subclasses that can."""
+        """Everything has been sent after :meth:`loseWriteConnection`: shut the write side, if possible."""
 
     def readConnectionLost(self, reason: Any) -> None:
-        """The other side will send no more (IHalfCloseableDescriptor). Unless a subclass knows better, all is lost."""
+        """The other side will send no more (IHalfCloseableDescriptor): all is lost, unless a subclass
+        knows better."""
         self.connectionLost(reason)
 
     def writeConnectionLost(self, reason: Any) -> None:
-        """The other side will read no more (IHalfCloseableDescriptor). Unless a subclass knows better, all is lost."""
+        """The other side will read no more (IHalfCloseableDescriptor): all is lost, unless a subclass
+        knows better."""
         self.connectionLost(reason)
 
     def connectionLost(self, reason: Any) -> None:
-        """The descriptor is lost, for ``reason`` (a Failure): stop everything (IFileDescriptor). Subclasses extend it."""
+        """Lost, for ``reason`` (a Failure): stop everything (IFileDescriptor). Subclasses extend it."""
         self.disconnected = 1
         self.connected = 0
         producer, self.producer = self.producer, None
@@ -235,7 +262,7 @@ class FileDescriptor:
             try:
                 producer.stopProducing()
             except Exception:
-                logger.exception("stopProducing of %r raised; its consumer %r is closed all the same", producer, self)
+                logger.exception("stopProducing of %r raised; %r is closed all the same", producer, self)
 
     # Being watched by the reactor
 
@@ -276,12 +303,14 @@ class FileDescriptor:
         """Take ``producer`` as the source of what is written (IConsumer).
 
         :param producer: an IPushProducer if ``streaming``, else an IPullProducer.
-        :param streaming: True: it writes on its own, and is paused while the buffer is full. False: it is asked for each piece.
+        :param streaming: True: it writes on its own, and is paused while the buffer is full. False: it is
+            asked for each piece.
         :raises RuntimeError: if a producer is registered already.
         """
         if self.producer is not None:
             raise RuntimeError(
-                f"{self!r} has a producer already, {self.producer!r}. Call unregisterProducer() before registering {producer!r}."
+                f"{self!r} has a producer already, {self.producer!r}. "
+                f"Call unregisterProducer() before registering {producer!r}."
             )
         if self.disconnected:
             producer.stopProducing()
@@ -308,9 +337,12 @@ class FileDescriptor:
         return self._buffer.size > self.bufferSize
 
     def _maybePauseProducer(self) -> None:
-        if self.streamingProducer and not self.producerPaused and self._isSendBufferFull():
+        producer = self.producer  # None is possible: a subclass with a write() of its own calls this too
+        if producer is None or not self.streamingProducer or self.producerPaused:
+            return
+        if self._isSendBufferFull():
             self.producerPaused = True
-            self.producer.pauseProducing()
+            producer.pauseProducing()
 
 
 def _as_bytes(data: bytes | bytearray | memoryview) -> bytes:

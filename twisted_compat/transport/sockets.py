@@ -158,7 +158,7 @@ def bind_socket(skt: socket.socket, host: str, port: int, *, reuse: bool) -> Non
 
 def connect_error(vocabulary: Vocabulary, code: int) -> BaseException:
     """The vocabulary's error for an errno of ``connect`` (ECONNREFUSED -> ConnectionRefusedError, ...)."""
-    found: BaseException = vocabulary.error.getConnectError((code, os.strerror(code)))
+    found: BaseException = vocabulary.error.getConnectError(OSError(code, os.strerror(code)))
     return found
 
 

@@ -1,7 +1,7 @@
 """A TCP connection that is up: reading from its socket into a protocol, and writing what the protocol gives.
 
-``tcp_connect.py`` has the side that connects, ``tcp_listen.py`` the side that accepts; both are subclasses. ``descriptor.py`` has the
-buffering and the closing, ``sockets.py`` the socket options.
+``tcp_connect.py`` has the side that connects, ``tcp_listen.py`` the side that accepts; both are subclasses.
+``descriptor.py`` has the buffering and the closing, ``sockets.py`` the socket options.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = ["Connection"]
 logger = logging.getLogger(__name__)
 
 _KERNEL_SHORT_OF_MEMORY = frozenset({errno.ENOBUFS, errno.ENOMEM})
+_DISCARDED_READS = 64  # 4 MiB with the usual bufferSize: about what a kernel holds for one connection
 _LINGER_NOT = struct.pack("ii", 1, 0)  # struct linger: on, for no time at all, so that close() resets
 
 
@@ -39,6 +40,7 @@ class Connection(FileDescriptor):
     turn_flush = True
     logstr = "Uninitialized"
     _aborting = False
+    _read_ended = False  # the peer's end of stream has been told to an IHalfCloseableProtocol
 
     def __init__(self, skt: Any, protocol: Any, reactor: Any = None) -> None:
         super().__init__(reactor)
@@ -64,7 +66,8 @@ class Connection(FileDescriptor):
     def doRead(self) -> Any:
         """Read once, up to ``bufferSize`` bytes, and give them to the protocol (IReadDescriptor).
 
-        :returns: what the protocol's ``dataReceived`` returned; ConnectionDone at the end of the stream; ConnectionLost if reading failed.
+        :returns: what the protocol's ``dataReceived`` returned; ConnectionDone at the end of the stream;
+            ConnectionLost if reading failed.
         """
         try:
             data = self.socket.recv(self.bufferSize)
@@ -94,7 +97,10 @@ class Connection(FileDescriptor):
         :returns: the number of bytes that the kernel took (0: try later), or ConnectionLost.
         """
         try:
-            return self.socket.send(data if len(data) <= self.SEND_LIMIT else memoryview(data)[: self.SEND_LIMIT])
+            if len(data) > self.SEND_LIMIT:
+                data = memoryview(data)[: self.SEND_LIMIT]
+            sent: int = self.socket.send(data)
+            return sent
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
@@ -105,7 +111,11 @@ class Connection(FileDescriptor):
     # Closing
 
     def readConnectionLost(self, reason: Any) -> None:
-        """The peer will send no more: tell an IHalfCloseableProtocol so; for any other protocol the connection is lost."""
+        """The peer will send no more: an IHalfCloseableProtocol is told; for any other the connection is
+        lost. A second call does nothing."""
+        if self._read_ended:
+            return
+        self._read_ended = True
         if self._tell_half_closed("readConnectionLost") is None:
             self.connectionLost(reason)
 
@@ -120,7 +130,8 @@ class Connection(FileDescriptor):
     def _tell_half_closed(self, method: str) -> bool | None:
         """Call the protocol's ``method`` if it is an IHalfCloseableProtocol.
 
-        :returns: None if it is none; else whether it returned. If it raised, that is logged and the connection is lost with it.
+        :returns: None if it is none; else whether it returned. If it raised, that is logged and the
+            connection is lost with it.
         """
         protocol = self.protocol
         vocabulary = self.reactor.vocabulary
@@ -135,7 +146,10 @@ class Connection(FileDescriptor):
         return True
 
     def abortConnection(self) -> None:
-        """Close at once, without sending what waits (ITCPTransport). ``connectionLost`` follows on a later turn, with ConnectionAborted."""
+        """Close at once, without sending what waits (ITCPTransport).
+
+        ``connectionLost`` follows on a later turn, with ConnectionAborted.
+        """
         if self.disconnected or self._aborting:
             return
         self._aborting = True
@@ -146,11 +160,12 @@ class Connection(FileDescriptor):
         reason = vocabulary.failure.Failure(vocabulary.error.ConnectionAborted())
         self.reactor.callLater(0, self.connectionLost, reason)
 
-    # While the abort is on its way nothing may be watched again, whatever the protocol or its producer asks for meanwhile.
+    # While the abort is on its way nothing may be watched again, whatever the protocol or its producer asks
+    # for meanwhile.
 
     def startReading(self) -> None:
-        """Have :meth:`doRead` called whenever there is something to read, unless the connection is being aborted."""
-        if not self._aborting:
+        """Have :meth:`doRead` called whenever there is something to read, unless nothing more will come."""
+        if not self._aborting and not self._read_ended:
             self.reactor.addReader(self)
 
     def startWriting(self) -> None:
@@ -163,8 +178,10 @@ class Connection(FileDescriptor):
         if self.disconnected:
             return
         super().connectionLost(reason)
-        self._closeSocket(not reason.check(self.reactor.vocabulary.error.ConnectionAborted))
-        protocol, self.protocol = self.protocol, None  # the protocol keeps its transport: without this the two would be a cycle
+        aborted = self._aborting or reason.check(self.reactor.vocabulary.error.ConnectionAborted)
+        self._closeSocket(not aborted)
+        # The protocol keeps its transport: without this the two would be a cycle.
+        protocol, self.protocol = self.protocol, None
         if protocol is not None:
             protocol.connectionLost(reason)
 
@@ -172,12 +189,26 @@ class Connection(FileDescriptor):
         """Close the socket: with a FIN if ``orderly``, else with a reset."""
         try:
             if orderly:
+                self._discard_unread()
                 self.socket.shutdown(socket.SHUT_RDWR)
             else:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         except OSError as error:  # the peer was first: there is nothing to shut any more
             logger.debug("closing %r: %s", self, error)
         self.socket.close()
+
+    def _discard_unread(self) -> None:
+        """Take what the peer has sent and nobody reads any more.
+
+        Closing over it would make the kernel send a reset, which drops whatever of our own data has not yet
+        reached the peer. Bounded: a peer that sends as fast as we read can't hold up the closing.
+        """
+        try:
+            for _ in range(_DISCARDED_READS):
+                if not self.socket.recv(self.bufferSize):
+                    break
+        except BlockingIOError:
+            pass  # there is no more
 
     # Socket options
 

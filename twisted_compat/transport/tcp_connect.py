@@ -359,7 +359,7 @@ class Connector:
 
     The factory may call ``connect()`` again from either of its two callbacks; if it does not, it is stopped.
 
-    :param host: a literal address or a name (str).
+    :param host: a literal address or a name.
     :param port: a number, or the name of a TCP service.
     :param timeout: seconds for everything up to the connection, name look-up included; None for no limit of
         ours.
@@ -369,17 +369,18 @@ class Connector:
 
     def __init__(
         self,
-        host: str,
+        host: str | bytes,
         port: int | str,
         factory: Any,
         timeout: float | None,
         bindAddress: tuple[str, int] | None,
         reactor: Any = None,
     ) -> None:
-        if not isinstance(host, str):
+        if isinstance(host, bytes):
+            host = host.decode("ascii")
+        elif not isinstance(host, str):
             raise TypeError(
-                f"connectTCP() needs the host as str and was given {host!r}. "
-                "If it is bytes, write host.decode('ascii')."
+                f'A host is a name or an address, not {host!r}. Write connectTCP("example.com", ...).'
             )
         self.reactor = current_reactor() if reactor is None else reactor
         self.host = host
