@@ -1,12 +1,12 @@
 """Deferreds: results that aren't there yet, under the names of Twisted's ``twisted.internet.defer``.
 
-======================  ======================================================================================
+======================  ================================================================================
 ``deferred``            :class:`Deferred`
 ``gathering``           :func:`succeed`, :func:`fail`, :func:`maybeDeferred`, :class:`DeferredList`, …
 ``errors``              what they raise and fail with
 ``record``, ``waiter``  private: the log of unhandled failures; what an asyncio task waits on
-``misuse``              private: what is said to code that fires one twice, or returns it from its own callback
-======================  ======================================================================================
+``misuse``              private: what is said to code that fires one twice, or has it wait for itself
+======================  ================================================================================
 
 Part of the vocabulary, the lowest layer: it needs :mod:`twisted_compat.failure` alone, and imports asyncio
 only when a Deferred is awaited.

@@ -20,7 +20,6 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from twisted_compat.defer.errors import CancelledError, TimeoutError
 from twisted_compat.defer.misuse import already_called, returned_itself
 from twisted_compat.defer.record import Record
-from twisted_compat.defer.waiter import wait_for_result
 from twisted_compat.failure import Failure
 
 __all__ = ["Deferred", "getDebugging", "setDebugging"]
@@ -236,7 +235,12 @@ class Deferred(Generic[T]):
         def settle(result: Any) -> Any:
             if delayed_call.active():
                 delayed_call.cancel()
-            return (onTimeoutCancel or _cancelled_to_timed_out)(result, timeout) if timed_out else result
+            if timed_out and onTimeoutCancel is not None:
+                return onTimeoutCancel(result, timeout)
+            if timed_out and isinstance(result, Failure):
+                result.trap(CancelledError)
+                raise TimeoutError(timeout, "Deferred")
+            return result
 
         return self.addBoth(settle)
 
@@ -277,10 +281,7 @@ class Deferred(Generic[T]):
         self._run()
 
     def _is_swallowed(self) -> bool:
-        """Whether this call of callback or errback is the one a cancelled operation may still make.
-
-        :raises AlreadyCalledError: if it may not be made at all.
-        """
+        """Whether this firing is the one a cancelled operation may still make; raises if none may be."""
         if not self.called:
             return False
         if self._swallow_next_call:
@@ -321,8 +322,7 @@ class Deferred(Generic[T]):
 
         Found without recursion. In a row that leads back into itself it is any of those that do.
         """
-        end: Deferred[Any] = self
-        seen: set[int] = set()
+        end, seen = self, set()
         while end.called and isinstance(end.result, Deferred) and id(end) not in seen:
             seen.add(id(end))
             end = end.result
@@ -351,14 +351,12 @@ class Deferred(Generic[T]):
         """
         if self._running:
             return
-        left: list[Deferred[Any]] | None = None
+        left: list[Deferred[Any]] = []
         current = self
         while True:
             waiting = None if current.paused else current._run_steps()
             if waiting is not None:
                 if current._steps:
-                    if left is None:
-                        left = []
                     left.append(current)
                 waiting.result = current._give_away()
                 waiting.paused -= 1
@@ -369,10 +367,8 @@ class Deferred(Generic[T]):
                 return
 
     def _run_steps(self) -> Deferred[Any] | None:
-        """Run steps until none is left or the result is a Deferred to wait for.
-
-        :returns: None, or the Deferred that the step reached hands our result to.
-        """
+        """Run steps until none is left (None), we must wait, or one is reached that gives our result to
+        another Deferred (that is returned)."""
         steps = self._steps
         result = self.result
         failed = isinstance(result, Failure)
@@ -477,16 +473,21 @@ class Deferred(Generic[T]):
           that, the task sees :exc:`asyncio.CancelledError`; any other outcome is given to the task as it
           is. Where it fails with our :exc:`CancelledError` for another reason, that is what the task sees.
         """
-        return wait_for_result(self)
+        return _wait_for_result(self)
 
     __iter__ = __await__
 
 
-def _cancelled_to_timed_out(result: Any, timeout: float) -> Any:
-    if isinstance(result, Failure):
-        result.trap(CancelledError)
-        raise TimeoutError(timeout, "Deferred")
-    return result
+def _load_and_wait(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
+    """Load, when first something is awaited, the one module here that needs asyncio; then as that does."""
+    global _wait_for_result
+    from twisted_compat.defer.waiter import wait_for_result
+
+    _wait_for_result = wait_for_result
+    return wait_for_result(deferred)
+
+
+_wait_for_result: Callable[[Deferred[Any]], Generator[Any, Any, Any]] = _load_and_wait
 
 
 def setDebugging(on: bool) -> None:

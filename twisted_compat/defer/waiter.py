@@ -1,18 +1,17 @@
 """The bridge of one ``await``: what an asyncio task waits on while it awaits a Deferred.
 
-:meth:`twisted_compat.defer.Deferred.__await__` yields a :class:`Waiter` to the task that drives it. To the
-task it is a future (the protocol asyncio and uvloop share: ``_asyncio_future_blocking``,
-``add_done_callback``, ``cancel``, ``result``), to the Deferred it is one more callback. It is bound to its
-loop by the task that takes it, and asyncio is imported only when something is awaited.
+:meth:`twisted_compat.defer.Deferred.__await__` loads this module when something is awaited for the first
+time, and nothing else does: so ``twisted_compat.defer`` can be imported, and used, without asyncio.
 
-It behaves as an inner task does: cancelling it cancels the Deferred and then waits for what the Deferred
-makes of that.
+To the task a :class:`Waiter` is a future, to the Deferred it is one more callback. It behaves as an inner
+task does: cancelling it cancels the Deferred and then waits for what the Deferred makes of that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextvars import Context
+import asyncio
+from asyncio import current_task
+from collections.abc import Generator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +20,16 @@ from twisted_compat.defer.record import log_failure
 from twisted_compat.failure import Failure
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Task
-
     from twisted_compat.defer.deferred import Deferred
+
+    _Future = asyncio.Future[Any]
+else:
+    _Future = asyncio.Future
 
 __all__ = ["Waiter", "wait_for_result"]
 
-PENDING: Any = object()
-"""The outcome of a waiter whose Deferred has not fired."""
-
-_CANCELLED: Any = object()
+_WAITING: Any = object()
 _ABANDONED: Any = object()
-
-_current_task: Callable[[], Task[Any] | None] | None = None
 
 
 def wait_for_result(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
@@ -41,23 +37,36 @@ def wait_for_result(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
     :meth:`twisted_compat.defer.Deferred.__await__`.
 
     Yields a :class:`Waiter` to an asyncio task, and the Deferred itself to any other driver, which sends
-    something when there is a result. A driver that runs inside a task may do so with the ``deferred`` of
-    the waiter.
+    something when there is a result. A driver that runs inside a task may do so too, with the ``deferred``
+    of the waiter.
     """
     while not deferred.called or deferred.paused:
-        waiter = _waiter_for(deferred)
-        if waiter is None:
+        task = _running_task()
+        if task is None:
             yield deferred
             continue
+        waiter = Waiter(loop=task.get_loop())
+        waiter.deferred = deferred
+        waiter.thread = get_ident()
+        waiter.state = _WAITING
+        deferred.addBoth(waiter.fired)
         try:
-            yield waiter
+            while not waiter.done():
+                waiter._asyncio_future_blocking = True
+                yield waiter
         except BaseException:  # cancelled, or closed: also between the firing and this
             waiter.abandon()
             raise
-        if waiter.outcome is not PENDING:
-            return _unwrapped(waiter.outcome)
+        return _unwrapped(waiter.result())
     deferred._mark_handled()
     return _unwrapped(deferred.result)
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    try:
+        return current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return None
 
 
 def _unwrapped(result: Any) -> Any:
@@ -69,172 +78,97 @@ def _unwrapped(result: Any) -> Any:
     return result
 
 
-def _waiter_for(deferred: Deferred[Any]) -> Waiter | None:
-    """A waiter for the asyncio task that is running now, or None where none runs (some other driver steps
-    the coroutine).
-    """
-    global _current_task
-    if _current_task is None:
-        from asyncio import current_task
+class Waiter(_Future):
+    """The future a task waits on for one Deferred. Its result is that of the Deferred, a Failure included.
 
-        _current_task = current_task
-    try:
-        task = _current_task()
-    except RuntimeError:  # no loop runs in this thread
-        return None
-    return None if task is None else Waiter(deferred, task.get_loop())
+    Failures are results here because a future cannot carry every exception (StopIteration), and complains
+    about those nobody asks for; ``await`` raises them.
 
-
-class Waiter:
-    """A future-like object that is done when its Deferred fires.
-
-    Its states are the values of ``outcome``: ``PENDING``, then the result or Failure of the Deferred, or
-    *cancelled* (the task was, and so was the Deferred), or *abandoned* (the coroutine was closed while it
-    waited).
+    Its attributes are set by :func:`wait_for_result`, not by an ``__init__``, which would double the price.
 
     :ivar deferred: the Deferred that is awaited.
-    :ivar outcome: what it gave.
+    :ivar thread: the thread of the task.
+    :ivar state: *waiting*; or the message (None where there is none) it was cancelled with, by a task that
+        now waits for what the Deferred makes of it; or *abandoned*, where nobody waits any more.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_asyncio_future_blocking",
-        "_attached",
-        "_cancel_message",
-        "_cancelling",
-        "_loop",
-        "_thread",
-        "_wakeups",
-        "deferred",
-        "outcome",
-    )
+    __slots__ = ("deferred", "state", "thread")
 
-    def __init__(self, deferred: Deferred[Any], loop: AbstractEventLoop) -> None:
-        self.deferred = deferred
-        self.outcome: Any = PENDING
-        self._asyncio_future_blocking = True
-        self._loop = loop
-        self._thread = get_ident()
-        self._attached = False
-        self._cancelling = False
-        self._cancel_message: Any = None
-        self._wakeups: list[tuple[Callable[[Waiter], object], Context | None]] = []
+    deferred: Deferred[Any]
+    state: Any
+    thread: int
 
     def __repr__(self) -> str:
         return f"<Waiter for {self.deferred!r}>"
-
-    # What asyncio.Task asks of a future.
-
-    def get_loop(self) -> AbstractEventLoop:
-        """The loop of the task that awaits."""
-        return self._loop
-
-    def done(self) -> bool:
-        """Whether the task has been, or is about to be, woken."""
-        return self.outcome is not PENDING
-
-    def cancelled(self) -> bool:
-        """Whether the task will find :class:`asyncio.CancelledError` raised."""
-        return self.outcome is _CANCELLED
-
-    def result(self) -> None:
-        """None, whatever the outcome: ``__await__`` takes that itself, as a future cannot carry every
-        exception.
-
-        :raises asyncio.CancelledError: if the wait ended by cancellation.
-        """
-        if self.outcome is _CANCELLED:
-            from asyncio import CancelledError as AsyncioCancelledError
-
-            if self._cancel_message is None:
-                raise AsyncioCancelledError
-            raise AsyncioCancelledError(self._cancel_message)
-
-    def exception(self) -> None:
-        """None, as :meth:`result`."""
-        self.result()
-
-    def add_done_callback(self, fn: Callable[[Waiter], object], *, context: Context | None = None) -> None:
-        """Have the loop call ``fn(self)`` in ``context`` once the Deferred has fired. The first call starts
-        the wait.
-        """
-        if self.outcome is not PENDING:
-            self._loop.call_soon(fn, self, context=context)
-            return
-        self._wakeups.append((fn, context))
-        if not self._attached:
-            self._attached = True
-            self.deferred.addBoth(self._fired)
-
-    def remove_done_callback(self, fn: Callable[[Waiter], object]) -> int:
-        """Forget ``fn``; returns how many times it had been added."""
-        kept = [pair for pair in self._wakeups if pair[0] != fn]
-        removed = len(self._wakeups) - len(kept)
-        self._wakeups[:] = kept
-        return removed
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the Deferred, as the task that awaits it is being cancelled.
 
         :returns: False if the wait is already over, and then nothing is done.
         """
-        if self.outcome is not PENDING:
+        if self.done():
             return False
-        self._cancelling = True
-        self._cancel_message = msg
+        self.state = msg
         try:
             self.deferred.cancel()
         except Exception:
-            # The task must not be kept waiting, nor its canceller be given an error that isn't its own.
+            # The task must not be kept waiting, nor whoever cancels it be given an error that isn't theirs.
             log_failure("The canceller of an awaited Deferred raised", Failure())
-            self._finish(_CANCELLED)
-        else:
-            # At the end of its chain may be one that has fired and is paused by hand. Cancelling does not
-            # move it, and a task is not to be held by it.
-            if self.outcome is PENDING and self.deferred._end_of_chain().called:
-                self._finish(_CANCELLED)
+            return super().cancel(msg)
+        # At the end of its chain may be one that has fired and is paused by hand. Cancelling does not move
+        # it, and a task is not to be held by it.
+        if not self.done() and self.deferred._end_of_chain().called:
+            return super().cancel(msg)
         return True
-
-    # The Deferred's side.
 
     def abandon(self) -> None:
         """Nobody waits any more: what the Deferred still gives is left to it, what it gave is put back."""
-        outcome, self.outcome = self.outcome, _ABANDONED
-        self._wakeups.clear()
-        if outcome is not PENDING and outcome is not _CANCELLED:
+        self.state = _ABANDONED
+        if self.done() and not self.cancelled():
+            outcome = self.result()
             self.deferred.addBoth(lambda _: outcome)
 
-    def _fired(self, result: Any) -> Any:
-        if self.outcome is not PENDING or self._loop.is_closed():
-            return result  # the task is not there to take it, so it stays with the Deferred
-        if get_ident() != self._thread:
-            self._finish(Failure(_fired_from_elsewhere()))
+    def fired(self, result: Any) -> Any:
+        """The callback and errback of the Deferred: takes its result, or lets it pass if the task is gone."""
+        if self.state is not _WAITING or self.thread != get_ident():
+            return self._fired_otherwise(result)
+        try:
+            self.set_result(result)
+        except (asyncio.InvalidStateError, RuntimeError):
+            if not self.get_loop().is_closed() and not self.cancelled():
+                raise
             return result
-        self._finish(_CANCELLED if self._cancelling and _means_cancelled(result) else result)
         return None
 
-    def _finish(self, outcome: Any) -> None:
-        self.outcome = outcome
-        schedule = self._loop.call_soon if get_ident() == self._thread else self._loop.call_soon_threadsafe
-        for fn, context in self._wakeups:
-            schedule(fn, self, context=context)
-        self._wakeups.clear()
+    def _fired_otherwise(self, result: Any) -> Any:
+        if self.state is _ABANDONED or self.done() or self.get_loop().is_closed():
+            return result
+        if self.thread != get_ident():
+            self.get_loop().call_soon_threadsafe(self._refuse)
+            return result
+        if _means_cancelled(result):
+            super().cancel(self.state)
+        else:
+            self.set_result(result)
+        return None
+
+    def _refuse(self) -> None:
+        if not self.done():
+            self.set_result(
+                Failure(
+                    RuntimeError(
+                        "A Deferred that a task awaits was fired from a thread other than that of the task. "
+                        "In that thread write `reactor.callFromThread(deferred.callback, result)`."
+                    )
+                )
+            )
 
 
 def _means_cancelled(result: Any) -> bool:
-    """Whether ``result`` is a failure with our CancelledError, on its own or as the first error of a list
-    that was cancelled.
-    """
+    """Whether ``result`` is a failure with our CancelledError, be it as the first error of a list."""
     if not isinstance(result, Failure):
         return False
     value = result.value
     while isinstance(value, FirstError):
         value = value.subFailure.value
     return isinstance(value, CancelledError)
-
-
-def _fired_from_elsewhere() -> RuntimeError:
-    return RuntimeError(
-        "A Deferred that a task awaits was fired from a thread other than that of the task's loop. "
-        "In that thread write `reactor.callFromThread(deferred.callback, result)`."
-    )

@@ -1,0 +1,211 @@
+"""Deferreds from values and calls; lists, gathering and races; the ready-made callbacks."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twisted_compat.defer import (
+    FAILURE,
+    SUCCESS,
+    CancelledError,
+    Deferred,
+    DeferredList,
+    FailureGroup,
+    FirstError,
+    NotACoroutineError,
+    TimeoutError,
+    execute,
+    fail,
+    gatherResults,
+    logError,
+    maybeDeferred,
+    passthru,
+    race,
+    succeed,
+    timeout,
+)
+from twisted_compat.failure import Failure, NoCurrentExceptionError
+
+from .test_deferred import outcome
+
+
+def _raises(*args: Any) -> Any:
+    raise KeyError(*args)
+
+
+def test_succeed_and_fail() -> None:
+    assert succeed(1).result == 1
+    assert isinstance(outcome(fail(KeyError())), KeyError)
+    try:
+        _raises()
+    except KeyError:
+        failed = fail()
+    assert isinstance(outcome(failed), KeyError)
+    with pytest.raises(NoCurrentExceptionError):
+        fail()
+
+
+def test_execute() -> None:
+    assert execute(int, "11", base=2).result == 3
+    assert isinstance(outcome(execute(_raises, 1)), KeyError)
+
+
+def test_maybe_deferred() -> None:
+    deferred: Deferred[int] = Deferred()
+    assert maybeDeferred(lambda: deferred) is deferred
+    assert maybeDeferred(lambda a, b: a - b, 3, b=1).result == 2
+    assert isinstance(outcome(maybeDeferred(_raises)), KeyError)
+    assert isinstance(outcome(maybeDeferred(lambda: Failure(KeyError()))), KeyError)
+
+
+def test_maybe_deferred_says_what_to_do_with_a_coroutine() -> None:
+    async def coroutine() -> None: ...
+
+    error = outcome(maybeDeferred(coroutine))
+    assert isinstance(error, NotACoroutineError)
+    assert "await f()" in str(error)
+
+
+def test_a_list_waits_for_all_and_keeps_their_order() -> None:
+    one: Deferred[Any] = Deferred()
+    two: Deferred[Any] = Deferred()
+    both = DeferredList([one, two], consumeErrors=True)
+    two.errback(KeyError("k"))
+    assert not both.called
+    assert both.resultList[0] is None
+    one.callback(1)
+    (first, (ok, failure)) = outcome(both)
+    assert first == (SUCCESS, 1)
+    assert ok is FAILURE
+    assert isinstance(failure.value, KeyError)
+    assert (one.result, two.result) == (1, None)
+
+
+def test_without_consume_errors_the_failure_stays_with_its_deferred() -> None:
+    failed = fail(KeyError())
+    assert outcome(DeferredList([failed]))[0][0] is FAILURE
+    assert isinstance(outcome(failed), KeyError)
+
+
+def test_an_empty_list() -> None:
+    assert DeferredList([]).result == []
+    assert not DeferredList([], fireOnOneCallback=True).called
+    assert gatherResults([]).result == []
+
+
+def test_the_first_success_or_failure_may_end_it() -> None:
+    slow: Deferred[Any] = Deferred()
+    assert DeferredList(iter([slow, succeed("a")]), fireOnOneCallback=True).result == ("a", 1)
+    error = outcome(DeferredList([slow, fail(KeyError("k"))], fireOnOneErrback=True, consumeErrors=True))
+    assert isinstance(error, FirstError)
+    assert error.index == 1
+    assert isinstance(error.subFailure.value, KeyError)
+    slow.callback(None)  # and the rest is ignored
+
+
+def test_cancelling_a_list_cancels_all_and_logs_what_their_cancellers_raise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def canceller(_: Any) -> None:
+        raise ValueError("from the canceller")
+
+    bad: Deferred[Any] = Deferred(canceller)
+    good: Deferred[Any] = Deferred()
+    both = DeferredList([bad, good], consumeErrors=True)
+    both.cancel()
+    assert good.called
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["from the canceller"]
+    bad.callback(1)
+    both.cancel()
+    assert [ok for ok, _ in outcome(both)] == [True, False]
+
+
+@given(st.permutations(range(6)), st.sets(st.integers(0, 5)))
+def test_a_list_in_any_order_of_firing(order: list[int], failing: set[int]) -> None:
+    deferreds: list[Deferred[Any]] = [Deferred() for _ in order]
+    all_of_them = DeferredList(deferreds, consumeErrors=True)
+    gathered = gatherResults(deferreds)
+    for index in order:
+        assert not all_of_them.called
+        if index in failing:
+            deferreds[index].errback(KeyError(index))
+        else:
+            deferreds[index].callback(index)
+    shown = [(ok, result if ok else result.value.args[0]) for ok, result in outcome(all_of_them)]
+    assert shown == [(index not in failing, index) for index in range(6)]
+    # Gathering sees what the list let through: None where it consumed a failure.
+    assert outcome(gathered) == [None if index in failing else index for index in range(6)]
+
+
+def test_gather_results() -> None:
+    one: Deferred[str] = Deferred()
+    both = gatherResults([one, succeed("b")])
+    one.callback("a")
+    assert both.result == ["a", "b"]
+    error = outcome(gatherResults([Deferred(), fail(KeyError())], consumeErrors=True))
+    assert isinstance(error, FirstError)
+
+
+def test_first_errors_are_equal_by_index_and_failure() -> None:
+    failure = Failure(KeyError("k"))
+    assert FirstError(failure, 1) == FirstError(failure, 1)
+    assert len({FirstError(failure, 1), FirstError(failure, 1)}) == 1
+    assert FirstError(failure, 1) != FirstError(failure, 2)
+    assert FirstError(failure, 1) != failure
+    assert repr(FirstError(failure, 1)) == "FirstError[#1, KeyError('k')]"
+    assert str(FirstError(failure, 1)) == f"FirstError[#1, {failure}]"
+
+
+def test_a_race_is_won_by_the_first_success_and_the_others_are_cancelled() -> None:
+    one: Deferred[str] = Deferred()
+    two: Deferred[str] = Deferred(lambda d: d.callback("from its canceller"))
+    three: Deferred[str] = Deferred()
+    winner = race([one, two, three])
+    one.errback(KeyError())
+    assert not winner.called
+    three.callback("c")
+    assert winner.result == (2, "c")
+    assert two.called
+
+
+def test_a_race_that_all_lose() -> None:
+    one: Deferred[Any] = Deferred()
+    winner = race([one, fail(KeyError())])
+    one.errback(ValueError())
+    error = outcome(winner)
+    assert isinstance(error, FailureGroup)
+    assert [failure.type for failure in error.failures] == [ValueError, KeyError]
+
+
+def test_cancelling_a_race_cancels_all() -> None:
+    racers: list[Deferred[Any]] = [Deferred(), Deferred(lambda d: d.callback(None))]
+    winner = race(racers)
+    winner.cancel()
+    assert all(racer.called for racer in racers)
+    assert winner.called
+    winner.addErrback(lambda failure: failure.trap(CancelledError, FailureGroup))
+
+
+def test_passthru_and_log_error(caplog: pytest.LogCaptureFixture) -> None:
+    assert succeed(1).addBoth(passthru).result == 1
+    failure = Failure(KeyError("logged"))
+    assert logError(failure) is failure
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("twisted_compat.defer", logging.ERROR)
+    assert record.exc_info and record.exc_info[1] is failure.value
+
+
+def test_the_old_timeout_function() -> None:
+    deferred: Deferred[Any] = Deferred()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        timeout(deferred)
+    assert caught[0].category is DeprecationWarning
+    assert caught[0].filename == __file__
+    assert type(outcome(deferred)) is TimeoutError
