@@ -97,12 +97,12 @@ class RespProtocol(LineReceiver):
     # What the transport and LineReceiver call
 
     def connectionMade(self) -> None:
-        self.factory.clients += 1
+        self.factory.clients.add(self)
         # We are the producer of our replies: a client that asks without ever reading is not read from either.
         self.transport.registerProducer(self, True)
 
     def connectionLost(self, reason: Any = None) -> None:
-        self.factory.clients -= 1
+        self.factory.clients.discard(self)
         self._partial = []
 
     def lineReceived(self, line: bytes) -> None:
@@ -116,7 +116,7 @@ class RespProtocol(LineReceiver):
         except BrokenProtocol as problem:
             self._break_off(problem)
         if self._quitting:
-            self._leave()
+            self.leave()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._break_off(BrokenProtocol("too big inline request"))
@@ -141,7 +141,7 @@ class RespProtocol(LineReceiver):
         if replies:
             self.transport.write(b"".join(replies))
         if self._quitting:
-            self._leave()
+            self.leave()
 
     # Reading requests
 
@@ -239,9 +239,9 @@ class RespProtocol(LineReceiver):
 
     def _break_off(self, problem: BrokenProtocol) -> None:
         self.transport.write(b"-ERR Protocol error: %b\r\n" % str(problem).encode("ascii", "replace"))
-        self._leave()
+        self.leave()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         self._quitting = True
         self.clearLineBuffer()
         self.transport.unregisterProducer()  # loseConnection would wait for a producer
@@ -308,7 +308,7 @@ class RespProtocol(LineReceiver):
     def cmd_INFO(self, *sections: bytes) -> bytes:
         lines = [
             "# Server\r\nredis_version:7.0.0\r\nredis_mode:standalone\r\n",
-            f"# Clients\r\nconnected_clients:{self.factory.clients}\r\n",
+            f"# Clients\r\nconnected_clients:{len(self.factory.clients)}\r\n",
             f"# Keyspace\r\ndb0:keys={len(self.factory.store)}\r\n",
         ]
         return bulk("".join(lines).encode())
@@ -483,9 +483,11 @@ class RespFactory(ServerFactory):
     def __init__(self) -> None:
         self.store: dict[bytes, bytes | list[bytes]] = {}
         self.timers: dict[bytes, Any] = {}
-        self.clients = 0
+        self.clients: set[RespProtocol] = set()
 
     def stopFactory(self) -> None:
+        for client in list(self.clients):
+            client.leave()
         self.clear()
 
     def clear(self) -> None:

@@ -235,7 +235,7 @@ async def test_after_broken_protocol_others_are_served() -> None:
             await client.expect(b"-ERR Protocol error: %b\r\n" % problem)
             client.writer.close()
         assert await bystander.ask(b"PING") == b"+PONG"
-        await until(lambda: factory.clients == 1)
+        await until(lambda: len(factory.clients) == 1)
 
 
 async def test_mistakes_leave_the_connection_usable() -> None:
@@ -308,14 +308,17 @@ async def test_keys_expire_and_persist() -> None:
         assert await client.ask(b"EXPIRE", b"kept", b"10") == b":0"
 
 
-async def test_closing_the_port_cancels_its_timers() -> None:
+async def test_closing_the_port_cancels_its_timers_and_ends_its_clients() -> None:
     async with serving() as (factory, connect):
-        client = await connect()
+        client, idle = await connect(), await connect()
+        await until(lambda: len(factory.clients) == 2)
         assert await client.ask(b"SET", b"a", b"1", b"EX", b"1000") == b"+OK"
         timer = factory.timers[b"a"]
         assert timer.active()
     assert not factory.timers
     assert not timer.active()
+    assert not factory.clients
+    assert await idle.rest() == b""
 
 
 async def test_a_large_value_in_many_reads() -> None:
@@ -358,7 +361,7 @@ async def test_a_client_that_asks_and_never_reads_is_no_longer_read_from() -> No
             assert await bystander.ask(b"PING") == b"+PONG"
         assert 0 < factory.asked < total / 4
         client.writer.transport.abort()
-        await until(lambda: factory.clients == 1)
+        await until(lambda: len(factory.clients) == 1)
 
 
 async def test_it_goes_on_where_it_paused() -> None:
