@@ -45,12 +45,11 @@ class ClientState(enum.Enum):
 
 @implementer(ITCPTransport)
 class Client(Connection):
-    """The client's end of a TCP connection, from the moment somebody wants one. Made by
-    :meth:`Connector.connect`.
+    """The client's end of a TCP connection, from the moment that :meth:`Connector.connect` makes it.
 
     Nothing is reported from within the constructor: whatever goes wrong, the connector hears of it on a later
-    turn. With a literal host the socket exists at once (``getHandle()`` in ``startedConnecting`` can set
-    options on it); with a name it cannot, because its family is not known yet.
+    turn. With a literal host there is a socket at once for who wants it (``startedConnecting`` can set
+    options on ``getHandle()``); with a name there cannot be, because its family is not known yet.
 
     :ivar addr: ``(host, port)`` as asked for.
     :ivar realAddress: the socket address being tried, or connected to.
@@ -74,32 +73,34 @@ class Client(Connection):
         self.addr = (host, port)
         self.bindAddress = bindAddress
         self.state = ClientState.RESOLVING
+        # Until there is a connection, to be armed is to wait for the kernel, not to be flushed with the turn.
+        self.turn_flush = False
         self.realAddress: SocketAddress = (host, port)
         self._targets: list[SocketAddress] = []
         self._resolution: Any = None
         self._first_error: BaseException | None = None
         self._has_socket = False
-        error = self._prepare_literal()
-        if error is None:
-            self._start = self.reactor.callLater(0, self.resolveAddress)
-        else:
-            self._start = self.reactor.callLater(0, self.failIfNotConnected, error)
+        self._start = self.reactor.callLater(0, self.resolveAddress)
 
-    def _prepare_literal(self) -> BaseException | None:
-        """For a literal host, note its address and open the socket. Returns why that fails, or None."""
-        host, port = self.addr
-        vocabulary = self.reactor.vocabulary
-        try:
-            # As in every Twisted, no host means this one.
-            target = sockets.literal_address(host or "0.0.0.0", port)
-        except OSError as exc:
-            failed: BaseException = vocabulary.error.DNSLookupError(f"{host}: {exc.strerror or exc}")
-            return failed
-        if target is None:
-            return None
-        self._targets.append(target)
-        self.realAddress = target
-        return self._open_socket(target)
+    def __getattr__(self, name: str) -> Any:
+        # Only ever reached for what is missing. "socket" is, until the first turn; opening it no sooner than
+        # somebody wants it leaves nothing behind of an attempt that never gets its turn.
+        if name == "socket" and self.state is ClientState.RESOLVING:
+            target = self._literal()
+            if target is None:
+                raise AttributeError(
+                    f"{self!r} has no socket yet: of which family depends on the addresses of its host. "
+                    "Set options in the protocol's connectionMade."
+                )
+            error = self._open_socket(target)
+            if error is not None:
+                raise error
+            return self.__dict__["socket"]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _literal(self) -> SocketAddress | None:
+        """The address, if no look-up is needed for it. As in every Twisted, no host means this one."""
+        return sockets.literal_address(self.addr[0] or "0.0.0.0", self.addr[1])
 
     def createInternetSocket(self) -> socket.socket:
         """A new non-blocking socket of ``self.addressFamily``."""
@@ -120,8 +121,6 @@ class Client(Connection):
             return sockets.bind_error(vocabulary, exc) if isinstance(exc, OSError) else exc
         Connection.__init__(self, skt, None, self.reactor)
         self.connected = 0
-        # Until there is a connection, to be armed is to wait for the kernel, not to be flushed with the turn.
-        self.turn_flush = False
         self._has_socket = True
         return None
 
@@ -139,13 +138,19 @@ class Client(Connection):
         """Find the addresses of the host, then try them. Called once, on the turn after the constructor's."""
         if self.state is not ClientState.RESOLVING:
             return
-        if self._targets:
+        host, port = self.addr
+        try:
+            target = self._literal()
+        except OSError as exc:  # an IPv6 scope that does not exist
+            error = self.reactor.vocabulary.error.DNSLookupError
+            self.failIfNotConnected(error(f"{host}: {exc.strerror or exc}"))
+            return
+        if target is not None:
+            self._targets.append(target)
             self._try_next()
             return
         try:
-            self.reactor.nameResolver.resolveHostName(
-                _Addresses(self), self.addr[0], self.addr[1], transportSemantics="TCP"
-            )
+            self.reactor.nameResolver.resolveHostName(_Addresses(self), host, port, transportSemantics="TCP")
         except Exception:
             self.failIfNotConnected(self.reactor.vocabulary.failure.Failure())
 
@@ -208,7 +213,7 @@ class Client(Connection):
         except OverflowError as exc:  # a port above 65535
             return exc
         except OSError as exc:  # the loop cannot watch one more descriptor
-            return sockets.connect_error(self.reactor.vocabulary, exc.errno)
+            return sockets.connect_error(self.reactor.vocabulary, exc.errno or 0)
         return self._conclude(code)
 
     def doConnect(self) -> None:
