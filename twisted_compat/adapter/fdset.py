@@ -1,11 +1,12 @@
 """IReactorFDSet on ``loop.add_reader`` and ``loop.add_writer``, and the turn-end flush.
 
-This part alone interprets what ``doRead`` and ``doWrite`` return. It keeps a :class:`Registration` for each descriptor; how a number is watched on the
-loop, and what goes wrong with numbers, is ``watch.py``. Who is watched are transports (``transport/``) and strangers' descriptors.
+This part alone interprets what ``doRead`` and ``doWrite`` return. It keeps a :class:`Registration` for each
+descriptor; how a number is watched on the loop, and what goes wrong with numbers, is ``watch.py``. Who is watched
+are transports (``transport/``) and strangers' descriptors.
 
-The **turn-end flush**: a descriptor with ``turn_flush`` that asks to write is not watched for writability. If it asked inside its own ``doRead``,
-its ``doWrite`` is called as that returns; otherwise once, with all others that asked, before the loop polls again. Only if that leaves something
-unsent is it watched.
+The **turn-end flush**: a descriptor with ``turn_flush`` that asks to write is not watched for writability. If it
+asked inside its own ``doRead``, its ``doWrite`` is called as that returns; otherwise once, with all others that
+asked, before the loop polls again. Only if that leaves something unsent is it watched.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Registration:
 
     :ivar reading: the watch for readability, or None.
     :ivar writing: the watch for writability, or None.
-    :ivar armed: the descriptor's ``doWrite`` will be called: it is watched, its flush is due, or its ``doRead`` is running.
+    :ivar armed: the descriptor's ``doWrite`` will be called: it is watched, its flush is due, or its ``doRead``
+        is running.
     """
 
     __slots__ = ("armed", "descriptor", "fdset", "reading", "writing")
@@ -45,7 +47,7 @@ class Registration:
         self.armed = False
 
     def on_readable(self) -> None:
-        """A descriptor with ``turn_flush`` can be read; what it then has to write goes out as soon as it has been.
+        """A descriptor with ``turn_flush`` can be read; what it then has to write goes out right after.
 
         While it reads it counts as armed, so that its writes need not ask for it one by one.
         """
@@ -53,11 +55,11 @@ class Registration:
         self.armed = True
         try:
             why = descriptor.doRead()
-        except Exception as error:
-            why = self.fdset.raised(descriptor, "doRead", error)
-        except BaseException:
+        except (KeyboardInterrupt, SystemExit):
             self.fdset.settle(self)
             raise
+        except BaseException as error:  # CancelledError too: whoever isn't closed for it would be called for ever
+            why = self.fdset.raised(descriptor, "doRead", error)
         if why:
             self.fdset.settle(self)
             self.fdset.lost(self, why, reading=True)
@@ -71,33 +73,60 @@ class Registration:
         """The descriptor can be written, or its turn has come to try."""
         try:
             why = self.descriptor.doWrite()
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            self.fdset.flush_again(self)
+            raise
+        except BaseException as error:
             why = self.fdset.raised(self.descriptor, "doWrite", error)
         if why:
             self.fdset.lost(self, why, reading=False)
         elif self.armed and self.writing is None:
+            self._watch_or_lose()
+
+    def _watch_or_lose(self) -> None:
+        """The kernel would block. If the number can't be watched any more, no better moment to write will come."""
+        try:
             self.fdset.watch_writability(self)
+        except (OSError, RuntimeError, ValueError) as error:
+            self.fdset.lost(self, error, reading=False)
 
     def on_stranger_readable(self) -> None:
-        """Any other descriptor can be read. Its number may change under us."""
-        try:
-            why = self.descriptor.doRead()
-        except Exception as error:
-            why = self.fdset.raised(self.descriptor, "doRead", error)
-        if why:
-            self.fdset.lost(self, why, reading=True)
-        else:
-            self._check_number(self.reading)
+        """Any other descriptor can be read. Its number may change under us, before the call and in it."""
+        if self._number_is_good(self.reading):
+            try:
+                why = self.descriptor.doRead()
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                why = self.fdset.raised(self.descriptor, "doRead", error)
+            if why:
+                self.fdset.lost(self, why, reading=True)
+            else:
+                self._number_is_good(self.reading)
 
     def on_stranger_writable(self) -> None:
         """Like :meth:`on_writable`, for a descriptor whose number may change under us."""
-        self.on_writable()
-        self._check_number(self.writing)
+        if self._number_is_good(self.writing):
+            self.on_writable()
+            self._number_is_good(self.writing)
 
-    def _check_number(self, watch: Watch | None) -> None:
-        """Lose a descriptor that closed itself, or took another number, and stayed registered."""
-        if watch is not None and self.descriptor.fileno() != watch.fd:
-            self.fdset.lost(self, self.fdset.vocabulary.error.ConnectionFdescWentAway(), reading=False)
+    def _number_is_good(self, watch: Watch | None) -> bool:
+        """Lose a descriptor that is closed, or has taken another number, and stayed registered."""
+        if watch is None:
+            return True
+        fdset = self.fdset
+        try:
+            good: bool = self.descriptor.fileno() == watch.fd
+        except Exception as error:
+            fdset.lost(self, fdset.raised(self.descriptor, "fileno", error), reading=False)
+            return False
+        if not good:
+            self.watch_failed(watch)
+        return good
+
+    def watch_failed(self, watch: Watch) -> None:
+        """The number that ``watch`` is about has become another's, or nobody's."""
+        self.fdset.lost(self, self.fdset.vocabulary.error.ConnectionFdescWentAway(), reading=False)
 
     def release(self) -> None:
         """The descriptor is lost: forget it."""
@@ -131,17 +160,19 @@ class DescriptorSet:
         :raises OSError: if the operating system won't watch its number; then it is not registered.
         :raises RuntimeError: from a wrong thread, or if its number belongs to an asyncio transport.
         """
+        self._ownership.check("reactor.addReader")
+        fd = reader.fileno()
         registration = self._registration_of(reader)
         watch = registration.reading
-        fd = reader.fileno()
         if watch is not None:
             if watch.fd == fd:
                 return
-            self.removeReader(reader)
-        self._ownership.check("reactor.addReader")
-        name = "on_readable" if _is_ours(reader) else "on_stranger_readable"
+            registration.reading = None  # it has taken another number since
+            watch.stop()
+        ours = _is_ours(reader)
+        name = "on_readable" if ours else "on_stranger_readable"
         try:
-            registration.reading = self._board.start(fd, False, registration, name)
+            registration.reading = self._board.start(fd, False, registration, name, steady=ours)
         finally:
             self._keep_or_drop(registration)
 
@@ -157,13 +188,15 @@ class DescriptorSet:
             watch = registration.writing
             if watch is None or watch.fd == writer.fileno():
                 return
-            self.removeWriter(writer)
+            self._check("reactor.addWriter", registration)
+            registration.armed, registration.writing = False, None  # it has taken another number since
+            watch.stop()
         if not getattr(writer, "turn_flush", False):
-            self._ownership.check("reactor.addWriter")
+            self._check("reactor.addWriter", registration)
             self.watch_writability(registration)
         else:
             if get_ident() != self._ownership.thread_id:  # spelled out: this is every write of a timer or a task
-                self._ownership.check("transport.write")
+                self._check("transport.write", registration)
             self._flush_later(registration)
 
     def removeReader(self, reader: Any) -> None:
@@ -179,11 +212,13 @@ class DescriptorSet:
         """Call ``writer.doWrite()`` no more. Removing what is not there does nothing."""
         registration = self._find(writer)
         if registration is not None:
-            registration.armed = False
-            if registration.writing is not None:
+            watch = registration.writing
+            if watch is not None:
                 self._ownership.check("reactor.removeWriter")
-                watch, registration.writing = registration.writing, None
+                registration.writing = None
                 watch.stop()
+            registration.armed = False
+            if registration.reading is None:
                 self._keep_or_drop(registration)
 
     def removeAll(self) -> list[Any]:
@@ -227,16 +262,19 @@ class DescriptorSet:
     # For registrations
 
     def watch_writability(self, registration: Registration) -> None:
-        """Have the loop say when the descriptor is writable: the kernel would block, or a stranger has to be asked first."""
+        """Have the loop say when it is writable: the kernel would block, or a stranger has to be asked first."""
         descriptor = registration.descriptor
-        name = "on_writable" if _is_ours(descriptor) else "on_stranger_writable"
+        ours = _is_ours(descriptor)
+        name = "on_writable" if ours else "on_stranger_writable"
+        registration.armed = False
         try:
-            registration.writing = self._board.start(descriptor.fileno(), True, registration, name)
+            fd = descriptor.fileno()
+            registration.writing = self._board.start(fd, True, registration, name, steady=ours)
             registration.armed = True
         finally:
             self._keep_or_drop(registration)
 
-    def raised(self, descriptor: Any, method: str, error: Exception) -> Exception:
+    def raised(self, descriptor: Any, method: str, error: BaseException) -> BaseException:
         """``descriptor.method`` raised: log it, once; the descriptor is lost for that reason."""
         logger.error("%s of %r raised: it is closed", method, descriptor, exc_info=error)
         return error
@@ -245,9 +283,10 @@ class DescriptorSet:
         """``doRead`` or ``doWrite`` returned ``why``, or something else did away with the descriptor: tell it.
 
         :param why: an exception, or a negative number: -2 is ConnectionDone, any other ConnectionLost.
-        :param reading: it was ``doRead``, so that ConnectionDone may mean the end of what is read, and of that alone.
+        :param reading: it was ``doRead``, so that ConnectionDone may mean the end of what is read alone.
         """
         descriptor = registration.descriptor
+        registration = self._find(descriptor) or registration  # it may have left and come back in the call
         words = self.vocabulary
         if not isinstance(why, BaseException):
             why = words.error.ConnectionDone() if why == -2 else words.error.ConnectionLost()
@@ -265,7 +304,7 @@ class DescriptorSet:
                 self.forget(registration)
                 descriptor.connectionLost(reason)
         except Exception:
-            logger.exception("connectionLost of %r raised", descriptor)
+            logger.exception("%sonnectionLost of %r raised", "readC" if halfway else "c", descriptor)
 
     def forget(self, registration: Registration) -> None:
         """Stop whatever is watched for it and remove it."""
@@ -276,21 +315,29 @@ class DescriptorSet:
         registration.reading = registration.writing = None
         self._drop(registration)
 
+    def _check(self, api: str, registration: Registration) -> None:
+        """Check the calling thread, and leave nothing behind of a call from a wrong one."""
+        try:
+            self._ownership.check(api)
+        except RuntimeError:
+            self._keep_or_drop(registration)
+            raise
+
     # Finding, making and dropping registrations
 
     def _find(self, descriptor: Any) -> Registration | None:
-        if isinstance(descriptor, FileDescriptor):
+        # The attribute first: it spares each write a look-up by id. Strangers have none, or one of their own, or
+        # one of the descriptor that they stand for.
+        try:
             registration: Registration | None = descriptor._registration
-            if registration is None or registration.fdset is self:
+            if registration is None or (registration.descriptor is descriptor and registration.fdset is self):
                 return registration
+        except AttributeError:
+            pass
         return self._registrations.get(id(descriptor))
 
     def _registration_of(self, descriptor: Any) -> Registration:
-        # The attribute first: it spares each write a function call and a look-up by id.
-        registration: Registration | None = getattr(descriptor, "_registration", None)
-        if registration is not None and registration.fdset is self:
-            return registration
-        registration = self._registrations.get(id(descriptor))
+        registration = self._find(descriptor)
         if registration is None:
             registration = self._registrations[id(descriptor)] = Registration(self, descriptor)
             if isinstance(descriptor, FileDescriptor):
@@ -298,7 +345,7 @@ class DescriptorSet:
         return registration
 
     def _keep_or_drop(self, registration: Registration) -> None:
-        """Drop what is not watched any more, except transports in use: a paused one is still to be closed at shutdown."""
+        """Drop what is not watched any more, except transports in use: a paused one must be closed at shutdown."""
         if registration.reading is None and not registration.armed:
             descriptor = registration.descriptor
             if not (isinstance(descriptor, FileDescriptor) and descriptor.connected):
@@ -320,8 +367,14 @@ class DescriptorSet:
         """A ``doRead`` ended out of the ordinary: armed from now on only if there is something to write."""
         if registration.armed and registration.writing is None:
             registration.armed = False
-            if registration.descriptor._buffer.size:
+            descriptor = registration.descriptor
+            if descriptor._buffer.size or descriptor.disconnecting or descriptor._writeDisconnecting:
                 self._flush_later(registration)
+
+    def flush_again(self, registration: Registration) -> None:
+        """A ``doWrite`` was interrupted: if it was a flush, it is due once more."""
+        if registration.armed and registration.writing is None:
+            self._flush_later(registration)
 
     def _flush_later(self, registration: Registration) -> None:
         if not self._due:
@@ -337,8 +390,10 @@ class DescriptorSet:
                 if registration.armed and registration.writing is None:
                     registration.on_writable()
         finally:
-            for registration in remaining:  # only if a KeyboardInterrupt or SystemExit got out: nobody loses their flush by it
-                self._flush_later(registration)
+            # Only if a KeyboardInterrupt or SystemExit got out: nobody loses their flush by it.
+            for registration in remaining:
+                if registration.armed:
+                    self._flush_later(registration)
 
 
 def _is_ours(descriptor: Any) -> bool:

@@ -262,12 +262,14 @@ class AsyncioReactor:
         self.running = False
 
         async def close() -> None:
-            await parts.shutdown.close_transports()
-            proceed()
-            await parts.close()
-            self._unbind()
-            if self._runs_loop:
-                parts.loop.stop()
+            try:
+                await parts.shutdown.close_transports()
+                proceed()
+                await parts.close()
+            finally:
+                self._unbind()
+                if self._runs_loop:
+                    parts.loop.stop()
 
         parts.shutdown.task = parts.loop.create_task(close())
 
@@ -416,8 +418,9 @@ class AsyncioReactor:
         :param timeout: seconds until the attempt is given up.
         :param bindAddress: the local (host, port) to connect from.
         """
-        self._use()
+        parts = self._use()
         connector = Connector(host, port, factory, timeout, bindAddress, self)
+        parts.shutdown.connectors.add(connector)
         connector.connect()
         return connector
 

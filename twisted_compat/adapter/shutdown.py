@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Any
+from weakref import WeakSet
 
 from twisted_compat.adapter.fdset import DescriptorSet
 from twisted_compat.adapter.names import Names
+from twisted_compat.transport.tcp_connect import Connector
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["Shutdown"]
@@ -39,6 +41,7 @@ class Shutdown:
         self._fdset = fdset
         self._names = names
         self._vocabulary = vocabulary
+        self.connectors: WeakSet[Connector] = WeakSet()  # a connection being made may not be a descriptor yet
         self._hurried = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -50,6 +53,8 @@ class Shutdown:
     async def close_transports(self) -> None:
         """Ask every port to stop and every connection to close, wait for at most ``GRACE`` seconds, then lose those that are left."""
         self._names.close()
+        for descriptor in self._connecting():
+            self._lose(descriptor, "the reactor was stopped")
         for descriptor in self._fdset.descriptors():
             self._ask(descriptor)
         if not self._hurried:
@@ -76,14 +81,17 @@ class Shutdown:
             logger.exception("closing %r at shutdown raised", descriptor)
 
     def lose_all(self, why: str) -> None:
-        """Tell every descriptor that it is lost."""
+        """Tell every connection that is being made, and every descriptor, that it is lost."""
         for _ in range(ROUNDS):
-            descriptors = self._fdset.descriptors()
-            if not descriptors:
+            open_ones = self._connecting() + self._fdset.descriptors()
+            if not open_ones:
                 return
-            for descriptor in descriptors:
+            for descriptor in open_ones:
                 self._lose(descriptor, why)
         logger.error("factories keep opening transports while the reactor stops: %r", self._fdset.descriptors())
+
+    def _connecting(self) -> list[Any]:
+        return [c.transport for c in self.connectors if c.state == "connecting" and c.transport is not None]
 
     def _lose(self, descriptor: Any, why: str) -> None:
         self._fdset.removeReader(descriptor)
