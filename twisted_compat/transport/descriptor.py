@@ -1,7 +1,8 @@
 """What every readable and writable descriptor has in common: buffering, producers, and the steps of closing.
 
 :class:`FileDescriptor` is abstract. A subclass gives ``fileno``, ``doRead`` and ``writeSomeData``, and may
-be a stranger's; the reactor calls ``doRead`` and ``doWrite`` when the descriptor is ready (``adapter/fdset.py`` interprets what they return).
+be a stranger's; the reactor calls ``doRead`` and ``doWrite`` when the descriptor is ready
+(``adapter/fdset.py`` interprets what they return).
 ``transport/tcp.py`` builds TCP connections on it, ``transport/tcp_listen.py`` ports; the bytes wait in
 ``transport/buffer.py``.
 """
