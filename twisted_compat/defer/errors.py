@@ -22,7 +22,16 @@ __all__ = [
 
 
 class AlreadyCalledError(Exception):
-    """``callback`` or ``errback`` was called on a Deferred that has already been fired."""
+    """``callback`` or ``errback`` was called on a Deferred that has already been fired.
+
+    Its one argument, in debug mode only, are the stacks on which that was made and fired.
+    """
+
+    def __str__(self) -> str:
+        return super().__str__() or (
+            "This Deferred has been fired already, and can be only once. "
+            "To see where, write `defer.setDebugging(True)` before it is made."
+        )
 
 
 class CancelledError(Exception):

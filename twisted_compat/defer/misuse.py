@@ -22,12 +22,7 @@ def already_called(record: Record | None) -> AlreadyCalledError:
     show.
     """
     stacks = "" if record is None else record.describe()
-    if stacks:
-        return AlreadyCalledError("\n" + stacks)
-    return AlreadyCalledError(
-        "This Deferred has been fired already, and can be only once. "
-        "To see where, write `defer.setDebugging(True)` before it is made."
-    )
+    return AlreadyCalledError("\n" + stacks) if stacks else AlreadyCalledError()
 
 
 def returned_itself(function: Callable[..., Any]) -> Failure:
