@@ -1,4 +1,5 @@
-"""What the tests share: deadlines, polling, and small peers on plain sockets that know nothing of this package."""
+"""What the tests share: deadlines, polling, and small peers on plain sockets that know nothing of this
+package."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Which reactor is meant when none is named: the registry of loop -> reactor.
 
-The adapter writes it as a reactor binds to its loop and leaves it; anything that takes ``reactor=None`` reads it. It knows reactors
-as opaque objects, so it sits at the bottom of the layers. asyncio is imported only when somebody asks.
+The adapter writes it as a reactor binds to its loop and leaves it; anything that takes ``reactor=None`` reads
+it. It knows reactors as opaque objects, so it sits at the bottom of the layers. asyncio is imported only when
+somebody asks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-__all__ = ["current_reactor", "register_reactor", "registered_reactor", "set_default_reactor_factory", "unregister_reactor"]
+__all__ = [
+    "current_reactor",
+    "register_reactor",
+    "registered_reactor",
+    "set_default_reactor_factory",
+    "unregister_reactor",
+]
 
 _by_loop: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -42,7 +49,8 @@ def set_default_reactor_factory(factory: Callable[[], Any]) -> None:
 
 
 def current_reactor() -> Any:
-    """The reactor of the running loop; where no loop runs, or none is attached to it, the process's default reactor.
+    """The reactor of the running loop; where no loop runs, or none is attached to it, the process's default
+    reactor.
 
     :returns: an :class:`~twisted_compat.adapter.reactor.AsyncioReactor`.
     """
@@ -61,7 +69,8 @@ def current_reactor() -> Any:
         if _default is None:
             if _default_factory is None:
                 raise RuntimeError(
-                    "No reactor exists and none can be made yet. Write `import twisted_compat` before asking for the reactor."
+                    "No reactor exists and none can be made yet. "
+                    "Write `import twisted_compat` before asking for the reactor."
                 )
             _default = _default_factory()
         return _default

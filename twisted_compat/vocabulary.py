@@ -1,7 +1,9 @@
-"""The words a reactor speaks: which Deferred, Failure, errors, addresses and interfaces its transports hand out.
+"""The words a reactor speaks: which Deferred, Failure, errors, addresses and interfaces its transports hand
+out.
 
-Transports, timers and resolvers never import an error or an interface of their own: they ask the vocabulary of the reactor they were
-given. That is what lets the same engine speak this package's types (:data:`NATIVE`) or real Twisted's.
+Transports, timers and resolvers never import an error or an interface of their own: they ask the vocabulary
+of the reactor they were given. That is what lets the same engine speak this package's types (:data:`NATIVE`)
+or real Twisted's.
 """
 
 from __future__ import annotations

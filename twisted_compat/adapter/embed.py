@@ -1,4 +1,5 @@
-"""The ways into a reactor: :func:`run` for a program's main coroutine, and ``reactor`` for code that imports one.
+"""The ways into a reactor: :func:`run` for a program's main coroutine, and ``reactor`` for code that imports
+one.
 
 The reactor itself is ``reactor.py``; which one is current is kept by ``twisted_compat/current.py``.
 """
@@ -21,7 +22,8 @@ T = TypeVar("T")
 
 
 class ReactorProxy:
-    """Stands for the current reactor, whichever that is when an attribute is asked for. It provides whatever that one provides."""
+    """Stands for the current reactor, whichever that is when an attribute is asked for. It provides whatever
+    that one provides."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(current_reactor(), name)
@@ -39,7 +41,8 @@ class ReactorProxy:
         return f"<the current reactor: {current_reactor()!r}>"
 
 
-classImplements(ReactorProxy, *implementedBy(AsyncioReactor))
+# The type checker's zope plugin wants interfaces spelled out one by one; these are whatever the reactor has.
+classImplements(ReactorProxy, *implementedBy(AsyncioReactor))  # type: ignore[misc, no-untyped-call]
 set_default_reactor_factory(AsyncioReactor)
 reactor = ReactorProxy()
 """The current reactor, for code that imports one: the running loop's, else the process's default one."""
@@ -68,7 +71,8 @@ def run(
             return runner.run(attached())
     if loop_factory is None:
         return asyncio.run(attached())
-    return _run_on(loop_factory(), attached())
+    result: T = _run_on(loop_factory(), attached())
+    return result
 
 
 def _run_on(loop: asyncio.AbstractEventLoop, main: Any) -> Any:

@@ -329,9 +329,9 @@ class DescriptorSet:
         # The attribute first: it spares each write a look-up by id. Strangers have none, or one of their own, or
         # one of the descriptor that they stand for.
         try:
-            registration: Registration | None = descriptor._registration
-            if registration is None or (registration.descriptor is descriptor and registration.fdset is self):
-                return registration
+            mine: Registration | None = descriptor._registration
+            if mine is not None and mine.descriptor is descriptor and mine.fdset is self:
+                return mine
         except AttributeError:
             pass
         return self._registrations.get(id(descriptor))

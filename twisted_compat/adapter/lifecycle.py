@@ -40,7 +40,8 @@ class State(enum.Enum):
 class SystemEvents:
     """The triggers of the "startup", "shutdown" and any other system event (IReactorCore).
 
-    An event has three phases. The triggers of "before" may return Deferreds, which are waited for; those of "during" and "after" may not.
+    An event has three phases. The triggers of "before" may return Deferreds, which are waited for; those of
+    "during" and "after" may not.
 
     :param vocabulary: whose Deferred is recognised.
     """
@@ -64,7 +65,10 @@ class SystemEvents:
         if phase not in PHASES:
             raise KeyError(f"{phase!r} is no phase of a system event. Use one of {', '.join(PHASES)}.")
         if not builtin_callable(callable):
-            raise TypeError(f"A trigger of {eventType!r} must be callable, not {callable!r}. Pass the function itself, without calling it.")
+            raise TypeError(
+                f"A trigger of {eventType!r} must be callable, not {callable!r}. "
+                "Pass the function itself, without calling it."
+            )
         trigger = (callable, args, kw)
         phases = self._triggers.setdefault(eventType, {name: [] for name in PHASES})
         phases[phase].append(trigger)
@@ -80,7 +84,9 @@ class SystemEvents:
         try:
             phase, event, trigger = triggerID
         except ValueError:
-            raise TypeError(f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned.") from None
+            raise TypeError(
+                f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned."
+            ) from None
         triggers = self._triggers[event][phase]
         for index, candidate in enumerate(triggers):
             if candidate is trigger:
@@ -89,11 +95,13 @@ class SystemEvents:
         raise ValueError(f"No such trigger of {phase!r} {event!r} is left: it was removed, or has run.")
 
     def between(self, event: str, wait: Callable[[Callable[[], None]], None]) -> None:
-        """Put ``wait(proceed)`` between the "during" and the "after" phase of ``event``: "after" begins when it calls ``proceed()``."""
+        """Put ``wait(proceed)`` between the "during" and the "after" phase of ``event``: "after" begins when
+        it calls ``proceed()``."""
         self._between[event] = wait
 
     def fireSystemEvent(self, eventType: str) -> None:
-        """Run all triggers of an event, phase after phase. Each trigger runs once; one that raises is logged and the others run."""
+        """Run all triggers of an event, phase after phase. Each trigger runs once; one that raises is logged
+        and the others run."""
         phases = self._triggers.get(eventType, {})
         awaited = [
             result
@@ -130,7 +138,8 @@ class SystemEvents:
         self._run_phase(self._triggers.get(event, {}).get("after", []))
 
     def _run_phase(self, triggers: list[Any]) -> list[Any]:
-        """Take the triggers off the list one by one, so that one which adds or removes others sees the list as it is."""
+        """Take the triggers off the list one by one, so that one which adds or removes others sees the list
+        as it is."""
         results = []
         while triggers:
             callable, args, kw = triggers.pop(0)

@@ -1,6 +1,7 @@
 """Every difference between one event loop and another, as capabilities that the other parts ask for.
 
-Nothing else in the package looks at what kind of loop it has. A capability names what the loop does, not which loop it is.
+Nothing else in the package looks at what kind of loop it has. A capability names what the loop does, not
+which loop it is.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ class Capabilities:
 
     :ivar timer_resolution: seconds. A timer may fire this much early, and a delay below it means none at all.
     :ivar drops_watch_on_error: whether the loop, when a watched descriptor has an error condition, calls back
-        once and then stops watching without a word. (uvloop does, as libuv stops a poll handle on POLLERR; the
-        selector loops keep calling.)
+        once and then stops watching without a word. (uvloop does, as libuv stops a poll handle on POLLERR;
+        the selector loops keep calling.)
     """
 
     timer_resolution: float

@@ -111,9 +111,9 @@ class Names:
 
     def close(self) -> None:
         """End every look-up under way. Those who wait for one are told that the name wasn't found."""
-        self._loop_resolver.close()
         for lookup in list(self._lookups):
             lookup.give_up("the reactor was stopped")
+        self._loop_resolver.close()
 
     def _check(self, resolver: Any, interface: str, method: str) -> None:
         if not getattr(self._vocabulary.interfaces, interface).providedBy(resolver):
@@ -240,6 +240,9 @@ class LoopResolver:
             ValueError,
         ):  # ValueError: what can't even be asked for, such as an empty label or a NUL
             answers = []
+        except Exception:
+            logger.exception("Resolving %r failed in an unexpected way", resolution.name)
+            answers = []
         except asyncio.CancelledError:  # by us, or by the loop's owner at its end
             resolution.complete()
             raise
@@ -300,14 +303,16 @@ class _OneAddress:
         self.give_up("no IPv4 address was found")
 
     def give_up(self, why: str) -> None:
+        self.fail(self._error.DNSLookupError(f"{self._name!r}: {why}"))
+
+    def fail(self, error: Exception) -> None:
         if self._end():
-            self.deferred.errback(self._error.DNSLookupError(f"{self._name!r}: {why}"))
+            self.deferred.errback(error)
 
     def _time_is_up(self) -> None:
-        if self._end():
-            # Code that followed the interface's text catches the one, code that followed Twisted's the other.
-            kind = type("LookupTimeout", (self._error.DNSLookupError, self._defer.TimeoutError), {})
-            self.deferred.errback(kind(f"{self._name!r}: no answer in time"))
+        # The interface promises the one, Twisted's reactors give the other; code was written for both.
+        kind = type("LookupTimeout", (self._error.DNSLookupError, self._defer.TimeoutError), {})
+        self.fail(kind(f"{self._name!r}: no answer in time"))
 
     def _end(self) -> bool:
         """Stop whatever still works at this. False: it had ended before."""
@@ -337,7 +342,10 @@ class _Simple:
         """Find an IPv4 address (IResolverSimple); see :meth:`Names.resolve`."""
         one = _OneAddress(name, self._names)
         wanted = [self._names._vocabulary.address.IPv4Address]
-        self.hostnames.resolveHostName(one, name, 0, wanted, "TCP")
+        try:
+            self.hostnames.resolveHostName(one, name, 0, wanted, "TCP")
+        except Exception as error:
+            one.fail(error)
         one.limit(_total(timeout))
         return one.deferred
 
@@ -366,10 +374,11 @@ class _Hostnames:
         if resolution.done:
             return resolution
         try:
-            deferred = self.simple.getHostByName(_to_ascii(name))
+            host_name = _to_ascii(name)
         except UnicodeError:
             resolution.complete()
             return resolution
+        deferred = self._vocabulary.defer.maybeDeferred(self.simple.getHostByName, host_name)
 
         def found(host: str) -> None:
             kinds = self._vocabulary.address

@@ -1,7 +1,9 @@
-"""AsyncioReactor: an asyncio loop behind Twisted's reactor interfaces. A thin facade over parts that are each given the loop.
+"""AsyncioReactor: an asyncio loop behind Twisted's reactor interfaces. A thin facade over parts that are each
+given the loop.
 
-Time is ``timers.py``, readiness ``fdset.py``, threads ``threads.py``, names ``names.py``, signals ``signals.py``, system events ``lifecycle.py``, and
-closing what was opened ``shutdown.py``. This module binds them to a loop, starts and stops them, and makes ports and connectors.
+Time is ``timers.py``, readiness ``fdset.py``, threads ``threads.py``, names ``names.py``, signals
+``signals.py``, system events ``lifecycle.py``, and closing what was opened ``shutdown.py``. This module binds
+them to a loop, starts and stops them, and makes ports and connectors.
 """
 
 from __future__ import annotations
@@ -48,15 +50,16 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
     IReactorPluggableNameResolver,
 )
 class AsyncioReactor:
-    """A reactor on an asyncio loop, its own or somebody else's. Its states are :class:`~twisted_compat.adapter.lifecycle.State`'s.
+    """A reactor on an asyncio loop, its own or somebody else's. Its states are
+    :class:`~twisted_compat.adapter.lifecycle.State`'s.
 
-    Made inside a running loop, or given a loop, it takes that one; otherwise it takes a loop when it first needs one. A loop
-    that somebody else made is never stopped unless ``run()`` started it, and never closed.
+    Made inside a running loop, or given a loop, it takes that one; otherwise it takes a loop when it first
+    needs one. A loop that somebody else made is never stopped unless ``run()`` started it, and never closed.
 
     :param loop: the loop to take.
     :param loop_factory: makes a loop, such as ``uvloop.new_event_loop``, where none is given and none runs.
-    :param signals: whether SIGINT and SIGTERM stop the reactor while it is embedded in somebody else's running loop. (``run()`` has its own
-        argument.)
+    :param signals: whether SIGINT and SIGTERM stop the reactor while it is embedded in somebody else's
+        running loop. (``run()`` has its own argument.)
     :param vocabulary: the types to speak.
     :raises RuntimeError: if the loop has a reactor already, is closed, or can't watch descriptors.
     """
@@ -106,11 +109,15 @@ class AsyncioReactor:
                 "Use that one: twisted_compat.current_reactor()."
             )
         if loop.is_closed():
-            raise RuntimeError("A reactor can't take a closed event loop. Give it a fresh one: AsyncioReactor(asyncio.new_event_loop()).")
+            raise RuntimeError(
+                "A reactor can't take a closed event loop. "
+                "Give it a fresh one: AsyncioReactor(asyncio.new_event_loop())."
+            )
         parts = self._parts = Parts(loop, self)
         register_reactor(loop, self)
         self._state = State.BOUND
-        # These are called for every write and every timer; as attributes of the instance they cost one call, not two.
+        # These are called for every write and every timer; as attributes of the instance they cost one call,
+        # not two.
         self.addReader = parts.fdset.addReader  # type: ignore[method-assign]
         self.addWriter = parts.fdset.addWriter  # type: ignore[method-assign]
         self.removeReader = parts.fdset.removeReader  # type: ignore[method-assign]
@@ -133,9 +140,10 @@ class AsyncioReactor:
                 waiter.set_result(None)
 
     def _use(self) -> Parts:
-        """The parts, on a loop: the running one, or one of our own until ``run()``. Inside its running loop this starts the reactor."""
+        """The parts, on a loop: the running one, or one of our own until ``run()``. Inside its running loop
+        this starts the reactor."""
         parts = self._parts
-        if parts is not None and parts.loop.is_closed():  # under us, as at the end of asyncio.run: now there is another
+        if parts is not None and parts.loop.is_closed():  # under us, as at the end of asyncio.run
             self._unbind()
             parts.abandon()
             parts = self._parts  # a protocol that was told may have taken a loop already
@@ -183,23 +191,26 @@ class AsyncioReactor:
             self._close_what_is_open(lambda: None)
         try:
             await self.stopped()
-        except asyncio.CancelledError:  # cancelled again while leaving: close at once what was to close in peace
+        except asyncio.CancelledError:  # cancelled again while leaving: close at once, not in peace
             if self._parts is not None:
                 self._parts.shutdown.hurry()
                 await self.stopped()
             raise
 
     def run(self, installSignalHandlers: bool = True) -> None:
-        """Start, and run the loop until :meth:`stop` or :meth:`crash` (IReactorCore). It may be called again afterwards.
+        """Start, and run the loop until :meth:`stop` or :meth:`crash` (IReactorCore). It may be called again
+        afterwards.
 
-        :param installSignalHandlers: whether SIGINT and SIGTERM stop the reactor; the handlers from before are put back at the end.
+        :param installSignalHandlers: whether SIGINT and SIGTERM stop the reactor; the handlers from before
+            are put back at the end.
         :raises RuntimeError: inside a running event loop.
         :raises ReactorAlreadyRunning: if it runs already.
         """
         if _running_loop() is not None:
             raise RuntimeError(
                 "reactor.run() was called inside a running event loop, which can't be run a second time. "
-                "That loop runs the reactor too: write `async with AsyncioReactor() as reactor: await reactor.stopped()`."
+                "That loop runs the reactor too: "
+                "write `async with AsyncioReactor() as reactor: await reactor.stopped()`."
             )
         if self._state in (State.RUNNING, State.STOPPING):
             raise self.vocabulary.error.ReactorAlreadyRunning()
@@ -222,7 +233,8 @@ class AsyncioReactor:
             signals.restore()
 
     def _end_run(self, parts: Parts) -> None:
-        """The loop has returned: because the reactor stopped or crashed, or because somebody else stopped the loop."""
+        """The loop has returned: because the reactor stopped or crashed, or because somebody else stopped the
+        loop."""
         loop = parts.loop
         if self._state is State.RUNNING:
             self.stop()
@@ -235,7 +247,8 @@ class AsyncioReactor:
             loop.close()
 
     def stop(self) -> None:
-        """Fire the "shutdown" event on the next turn of the loop, then close everything that the reactor opened (IReactorCore).
+        """Fire the "shutdown" event on the next turn of the loop, then close everything that the reactor
+        opened (IReactorCore).
 
         A loop that somebody else runs goes on: wait for :meth:`stopped` there.
 
@@ -256,7 +269,8 @@ class AsyncioReactor:
             await waiter
 
     def _close_what_is_open(self, proceed: Callable[[], None]) -> None:
-        """Between the "during" and the "after" triggers of "shutdown": close ports and connections; at the very end, the parts."""
+        """Between the "during" and the "after" triggers of "shutdown": close ports and connections; at the
+        very end, the parts."""
         parts = self._parts
         assert parts is not None
         self.running = False
@@ -274,7 +288,8 @@ class AsyncioReactor:
         parts.shutdown.task = parts.loop.create_task(close())
 
     def crash(self) -> None:
-        """Stop at once: fire no event, close nothing (IReactorCore). ``run()`` goes on from here; leaving ``async with`` closes.
+        """Stop at once: fire no event, close nothing (IReactorCore). ``run()`` goes on from here; leaving
+        ``async with`` closes.
 
         A loop that somebody else runs goes on.
         """
@@ -312,7 +327,8 @@ class AsyncioReactor:
     def addSystemEventTrigger(
         self, phase: str, eventType: str, callable: Callable[..., Any], *args: Any, **kw: Any
     ) -> TriggerID:
-        """Call ``callable(*args, **kw)`` in a phase of an event; see :meth:`SystemEvents.addSystemEventTrigger`."""
+        """Call ``callable(*args, **kw)`` in a phase of an event; see
+        :meth:`SystemEvents.addSystemEventTrigger`."""
         return self._events.addSystemEventTrigger(phase, eventType, callable, *args, **kw)
 
     def removeSystemEventTrigger(self, triggerID: TriggerID) -> None:
@@ -320,7 +336,8 @@ class AsyncioReactor:
         self._events.removeSystemEventTrigger(triggerID)
 
     def fireSystemEvent(self, eventType: str) -> None:
-        """Run all triggers of an event. Firing "shutdown" by hand stops a running reactor, as :meth:`stop` does."""
+        """Run all triggers of an event. Firing "shutdown" by hand stops a running reactor, as :meth:`stop`
+        does."""
         if eventType == "shutdown":
             if self._state is State.RUNNING:
                 self._state = State.STOPPING
@@ -394,7 +411,8 @@ class AsyncioReactor:
         :param port: the port number; 0 lets the system choose (``getHost()`` tells which).
         :param factory: builds a protocol for each connection.
         :param backlog: how many connections may wait to be accepted.
-        :param interface: the IPv4 or IPv6 address to listen on; "" is every IPv4 address, "::" every IPv6 one.
+        :param interface: the IPv4 or IPv6 address to listen on; "" is every IPv4 address, "::" every IPv6
+            one.
         :raises CannotListenError: if the address can't be had.
         """
         self._use()
@@ -410,7 +428,8 @@ class AsyncioReactor:
         timeout: float | None = 30,
         bindAddress: tuple[str, int] | None = None,
     ) -> Connector:
-        """Connect to a TCP port; see :class:`~twisted_compat.transport.tcp_connect.Connector`. The factory is told what becomes of it.
+        """Connect to a TCP port; see :class:`~twisted_compat.transport.tcp_connect.Connector`. The factory is
+        told what becomes of it.
 
         :param host: an address or a name.
         :param port: the port number, or a service's name.
@@ -427,7 +446,8 @@ class AsyncioReactor:
     # Sockets that exist already (of IReactorSocket, the streams)
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
-        """Accept connections from a socket that is bound and listening already. The number is duplicated: close your own.
+        """Accept connections from a socket that is bound and listening already. The number is duplicated:
+        close your own.
 
         :param fileDescriptor: the socket's number.
         :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
@@ -437,12 +457,14 @@ class AsyncioReactor:
         self._use()
         return Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
 
-    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Server:
-        """Put a protocol of ``factory`` on a socket that is connected already. The number is duplicated: close your own.
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Server | None:
+        """Put a protocol of ``factory`` on a socket that is connected already. The number is duplicated:
+        close your own.
 
         :param fileDescriptor: the socket's number.
         :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
         :param factory: builds the protocol.
+        :returns: the transport; None if the factory built no protocol.
         :raises UnsupportedAddressFamily: for any other family.
         """
         self._use()
@@ -451,7 +473,8 @@ class AsyncioReactor:
     # Threads (IReactorThreads)
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kw: Any) -> None:
-        """Call ``callable(*args, **kw)`` in the reactor's thread, soon; the one method that any thread may call."""
+        """Call ``callable(*args, **kw)`` in the reactor's thread, soon; the one method that any thread may
+        call."""
         self._use().threads.callFromThread(callable, *args, **kw)
 
     def callInThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -468,7 +491,7 @@ class AsyncioReactor:
 
     # Names (IReactorCore.resolve, IReactorPluggableResolver, IReactorPluggableNameResolver)
 
-    def resolve(self, name: str | bytes, timeout: Sequence[int] = (1, 3, 11, 45)) -> Any:
+    def resolve(self, name: str | bytes, timeout: float | Sequence[int] = (1, 3, 11, 45)) -> Any:
         """Look up an IPv4 address; see :meth:`Names.resolve`.
 
         :returns: a Deferred of the address, a str; it fails with DNSLookupError.

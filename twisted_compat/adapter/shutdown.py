@@ -1,6 +1,7 @@
 """Closing the transports that are open when a reactor stops: in peace first, then by force.
 
-``reactor.py`` runs it between the "during" and the "after" triggers of the "shutdown" event; ``fdset.py`` knows who is open.
+``reactor.py`` runs it between the "during" and the "after" triggers of the "shutdown" event; ``fdset.py``
+knows who is open.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ GRACE = 1.0
 """Seconds that connections have to send what they had accepted; those with nothing to send close at once."""
 
 ROUNDS = 10
-"""How often transports that open while others close are closed in their turn, before their factories are given up on."""
+"""How often transports that open while others close are closed in their turn, before their factories are
+given up on."""
 
 
 class Shutdown:
@@ -35,7 +37,9 @@ class Shutdown:
     :param vocabulary: whose Failures the transports are told.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fdset: DescriptorSet, names: Names, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, fdset: DescriptorSet, names: Names, vocabulary: Vocabulary
+    ) -> None:
         self.task: asyncio.Task[None] | None = None  # held here, as the loop keeps only a weak reference
         self._loop = loop
         self._fdset = fdset
@@ -51,7 +55,8 @@ class Shutdown:
         self._wake()
 
     async def close_transports(self) -> None:
-        """Ask every port to stop and every connection to close, wait for at most ``GRACE`` seconds, then lose those that are left."""
+        """Ask every port to stop and every connection to close, wait for at most ``GRACE`` seconds, then lose
+        those that are left."""
         self._names.close()
         for descriptor in self._connecting():
             self._lose(descriptor, "the reactor was stopped")
@@ -88,7 +93,7 @@ class Shutdown:
                 return
             for descriptor in open_ones:
                 self._lose(descriptor, why)
-        logger.error("factories keep opening transports while the reactor stops: %r", self._fdset.descriptors())
+        logger.error("factories keep opening transports while the reactor stops: %r", open_ones)
 
     def _connecting(self) -> list[Any]:
         return [c.transport for c in self.connectors if c.state == "connecting" and c.transport is not None]
@@ -96,7 +101,8 @@ class Shutdown:
     def _lose(self, descriptor: Any, why: str) -> None:
         self._fdset.removeReader(descriptor)
         self._fdset.removeWriter(descriptor)
+        words = self._vocabulary
         try:
-            descriptor.connectionLost(self._vocabulary.failure.Failure(self._vocabulary.error.ConnectionLost(why)))
+            descriptor.connectionLost(words.failure.Failure(words.error.ConnectionLost(why)))
         except Exception:
             logger.exception("connectionLost of %r raised", descriptor)

@@ -80,9 +80,8 @@ class Signals:
                     self._loop_removes(number)
             elif current not in (signal.SIG_DFL, signal.default_int_handler):  # what a closed loop leaves
                 continue
-            # None: set by C code, so Python can't set it again; the loop has set the default.
-            if previous is not None:
-                signal.signal(number, previous)
+            # None: C code had set it, and Python can't set that again.
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)
         self._previous.clear()
         self._ours.clear()
         self._restore_wakeup_fd()

@@ -65,6 +65,7 @@ class _Job:
                 context.run(on_result, succeeded, result)
             except BaseException:
                 logger.exception("Unhandled exception in the onResult %r of a call in a thread", on_result)
+        del result  # a Failure refers to this frame: don't refer back
 
 
 class _Backlog:

@@ -19,7 +19,7 @@ import os
 import weakref
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted_compat.adapter.loops import capabilities_of
 

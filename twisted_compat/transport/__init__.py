@@ -1,1 +1,2 @@
-"""Transports: descriptors, connections and ports. They know IReactorFDSet and a vocabulary, never the reactor class."""
+"""Transports: descriptors, connections and ports. They know IReactorFDSet and a vocabulary, never the reactor
+class."""

@@ -1,7 +1,8 @@
 """The bytes a descriptor has accepted and not sent yet. Pure: no socket, no reactor.
 
-:class:`~twisted_compat.transport.descriptor.FileDescriptor` appends what it is told to write and takes from the front what one send may
-carry. Small adjacent writes leave as one piece; a piece larger than one send is never copied, only looked at through a memoryview.
+:class:`~twisted_compat.transport.descriptor.FileDescriptor` appends what it is told to write and takes from
+the front what one send may carry. Small adjacent writes leave as one piece; a piece larger than one send is
+never copied, only looked at through a memoryview.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ class WriteBuffer:
     """A queue of bytes with a cheap end to append to and a cheap front to send from.
 
     :ivar size: how many bytes it holds.
-    :ivar single: all that it holds, if that is one piece, as after one write; else None. Whoever writes often looks here before calling
-        :meth:`head`.
+    :ivar single: all that it holds, if that is one piece, as after one write; else None. Whoever writes often
+        looks here before calling :meth:`head`.
     """
 
     __slots__ = ("_chunks", "_offset", "single", "size")
@@ -57,14 +58,17 @@ class WriteBuffer:
             return self.single
         self._spread()
         chunks, offset = self._chunks, self._offset
-        if len(chunks) > 1 and len(chunks[0]) - offset < limit:
+        # What is left of a joined piece goes out as it is until half of it is gone: joining at every send would
+        # copy all of it for each few bytes that a slow peer accepts.
+        if len(chunks) > 1 and (len(chunks[0]) - offset) * 2 < limit:
             return self._coalesce(limit)
         return memoryview(chunks[0])[offset : offset + limit]
 
     def _coalesce(self, limit: int) -> bytes:
         """Join the chunks at the front into one of up to ``limit`` bytes, so that one send carries them.
 
-        The joined bytes take the place of the chunks: a kernel that accepts little of them does not have them joined again.
+        The joined bytes take the place of the chunks: a kernel that accepts little of them does not have them
+        joined again.
         """
         chunks = self._chunks
         pieces: list[bytes | memoryview] = [memoryview(chunks.popleft())[self._offset :]]

@@ -259,6 +259,7 @@ class Port(FileDescriptor):
             try:
                 connection, client = skt.accept()
             except BlockingIOError:
+                self._spare.reserve()  # held already, unless there has been a shortage
                 return
             except OSError as exc:
                 if exc.errno in _ABOUT_ONE_CONNECTION:
