@@ -1,0 +1,610 @@
+"""Listening: accepting, refusing, running out of descriptors, stopping; and adopted sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from tests.support import until, within
+from tests.transport.recorders import (
+    Echo,
+    Listening,
+    Recorder,
+    descriptor_limit,
+    errors_logged,
+    resetting,
+)
+from twisted_compat import AsyncioReactor
+from twisted_compat.address import IPv4Address, IPv6Address
+from twisted_compat.error import AlreadyListened, CannotListenError, ConnectionDone, UnsupportedAddressFamily
+from twisted_compat.interfaces import IListeningPort, ILoggingContext, IReadDescriptor, ITCPTransport
+from twisted_compat.transport import tcp_listen
+from twisted_compat.transport.tcp_listen import Port
+
+
+@contextlib.contextmanager
+def client_of(port: Port) -> Iterator[socket.socket]:
+    """A plain socket connected (the kernel does that without the port's doing) to a listening port."""
+    address = port.getHost()
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    with socket.socket(family) as skt:
+        skt.connect((address.host, address.port))
+        skt.setblocking(False)
+        yield skt
+
+
+async def received(skt: socket.socket, size: int = 100) -> bytes:
+    """What a plain socket receives; a reset counts as the end."""
+    try:
+        return await within(asyncio.get_running_loop().sock_recv(skt, size))
+    except ConnectionResetError:
+        return b""
+
+
+async def answered(port: Port, message: bytes = b"hello") -> bool:
+    """Whether an echoing port serves a new client."""
+    with client_of(port) as skt:
+        await within(asyncio.get_running_loop().sock_sendall(skt, message))
+        return await received(skt) == message
+
+
+# -- accepting
+
+
+async def test_listens_and_serves() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        assert factory.events == ["start"]
+        assert port.getHost() == IPv4Address("TCP", "127.0.0.1", port.socket.getsockname()[1])
+        with client_of(port) as skt:
+            await until(lambda: factory.protocols and factory.protocols[0].made)
+            transport = factory.protocols[0].transport
+            assert factory.addresses == [IPv4Address("TCP", *skt.getsockname())]
+            assert transport.getPeer() == factory.addresses[0]
+            assert transport.getHost() == port.getHost()
+            assert transport.server is port
+            assert not transport.getTcpNoDelay()
+            assert not transport.getHandle().get_inheritable()
+            assert transport.logPrefix() == "Echo,0,127.0.0.1"
+            assert repr(transport) == f"<Echo #0 on {port.getHost().port}>"
+            skt.sendall(b"hello")
+            assert await received(skt) == b"hello"
+        await until(lambda: factory.protocols[0].reasons)
+        assert factory.protocols[0].reasons[0].check(ConnectionDone)
+        assert "Echo #0" in repr(transport)
+        assert await answered(port)
+        assert factory.protocols[1].transport.sessionno == 1
+
+
+async def test_what_ports_and_servers_claim() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening()
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        for interface in (IListeningPort, IReadDescriptor, ILoggingContext):
+            assert verifyObject(interface, port)
+        assert port.logPrefix() == "tests.transport.recorders.Listening"
+        assert str(port.getHost().port) in repr(port)
+        with client_of(port):
+            await until(lambda: factory.protocols)
+            assert verifyObject(ITCPTransport, factory.protocols[0].transport)
+        with pytest.raises(RuntimeError, match="nothing to write"):
+            port.doWrite()
+
+
+@pytest.mark.parametrize(
+    ("interface", "host"),
+    [("", "0.0.0.0"), ("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("::1", "::1"), ("::", "::")],
+)
+async def test_interfaces(interface: str, host: str) -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Listening(Echo), interface=interface)
+        assert port.getHost().host == host
+        assert isinstance(port.getHost(), IPv6Address) == (":" in host)
+        assert await answered(port)
+
+
+async def test_all_interfaces_of_ipv6_take_ipv4_where_the_system_says_so() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="::")
+        if port.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            pytest.skip("this system keeps the families apart")
+        with socket.create_connection(("127.0.0.1", port.getHost().port)):
+            await until(lambda: factory.addresses)
+            assert factory.addresses[0].host == "::ffff:127.0.0.1"
+
+
+async def test_writing_in_connection_made_arrives() -> None:
+    async with AsyncioReactor() as reactor:
+        greeter = type(
+            "Greeter", (Recorder,), {"on_made": staticmethod(lambda p: p.transport.write(b"220 hi"))}
+        )
+        port = reactor.listenTCP(0, Listening(greeter), interface="127.0.0.1")
+        with client_of(port) as skt:
+            assert await received(skt) == b"220 hi"
+
+
+async def test_a_turn_accepts_a_bounded_number() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening()
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        port.numberAccepts = 2
+        with contextlib.ExitStack() as stack:
+            for _ in range(5):
+                stack.enter_context(client_of(port))
+            counts = []
+            for _ in range(4):
+                port.doRead()
+                counts.append(len(factory.protocols))
+            assert counts == [2, 4, 5, 5]
+
+
+async def test_a_paused_port_leaves_connections_in_the_queue() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        factory.build = lambda addr: port.stopReading() or Echo()  # stops in the middle of accepting
+        with client_of(port), client_of(port):
+            await until(lambda: factory.protocols)
+            await asyncio.sleep(0.01)
+            assert len(factory.protocols) == 1
+            port.startReading()
+            await until(lambda: len(factory.protocols) == 2)
+
+
+async def test_a_transport_class_of_ones_own() -> None:
+    class Own(tcp_listen.Server):
+        pass
+
+    async with AsyncioReactor() as reactor:
+        factory = Listening()
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        port.transport = Own
+        with client_of(port):
+            await until(lambda: factory.protocols and factory.protocols[0].made)
+            assert type(factory.protocols[0].transport) is Own
+
+
+async def test_five_thousand_at_once() -> None:
+    """As many as the machine lets us have, up to 5,000, each of which is served."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = 10_300 if hard == resource.RLIM_INFINITY else min(hard, 10_300)
+    count = (limit - 300) // 2
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        with descriptor_limit(limit), contextlib.ExitStack() as stack:
+            port = reactor.listenTCP(0, factory, backlog=4096, interface="127.0.0.1")
+            clients = [stack.enter_context(socket.socket()) for _ in range(count)]
+            for skt in clients:
+                skt.setblocking(False)
+                skt.connect_ex(port.socket.getsockname())
+            await until(lambda: len(factory.protocols) == count, 60)
+            for skt in clients:
+                skt.send(b"x")
+            for skt in clients:
+                assert await received(skt) == b"x"
+            for skt in clients:
+                skt.close()
+            await until(lambda: all(protocol.reasons for protocol in factory.protocols), 60)
+            assert all(len(protocol.reasons) == 1 for protocol in factory.protocols)
+            assert await answered(port)
+        assert reactor.getReaders() == [port] or port in reactor.getReaders()
+
+
+# -- what cannot be listened on
+
+
+async def test_an_address_in_use() -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Listening(), interface="127.0.0.1")
+        number = port.getHost().port
+        factory = Listening()
+        with pytest.raises(CannotListenError) as caught:
+            reactor.listenTCP(number, factory, interface="127.0.0.1")
+        assert (caught.value.interface, caught.value.port) == ("127.0.0.1", number)
+        assert caught.value.socketError.errno == errno.EADDRINUSE
+        assert factory.events == []
+
+
+@pytest.mark.parametrize("interface", ["192.0.2.1", "fe80::1%nosuchif", "nowhere.invalid"])
+async def test_an_address_that_is_not_ours(interface: str) -> None:
+    async with AsyncioReactor() as reactor:
+        with pytest.raises(CannotListenError):
+            reactor.listenTCP(0, Listening(), interface=interface)
+
+
+async def test_an_impossible_port() -> None:
+    async with AsyncioReactor() as reactor:
+        with pytest.raises(OverflowError):
+            reactor.listenTCP(65536, Listening())
+
+
+async def test_start_factory_raises() -> None:
+    class Faulty(Listening):
+        def startFactory(self) -> None:
+            raise ZeroDivisionError
+
+    async with AsyncioReactor() as reactor:
+        port = Port(0, Faulty(), interface="127.0.0.1", reactor=reactor)
+        with pytest.raises(ZeroDivisionError):
+            port.startListening()
+        assert not port.connected and not reactor.getReaders()
+
+
+async def test_listening_twice() -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Listening(), interface="127.0.0.1")
+        with pytest.raises(AlreadyListened, match="listenTCP"):
+            port.startListening()
+
+
+# -- stopping
+
+
+async def test_stopping_takes_a_turn() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        address = port.getHost()
+        with client_of(port) as skt:
+            await until(lambda: factory.protocols)
+            done, done_too = port.stopListening(), port.stopListening()
+            assert factory.events == ["start"] and port.connected
+            await within(done)
+            await within(done_too)
+            assert factory.events == ["start", "stop"]
+            assert port not in reactor.getReaders()
+            assert port.fileno() == -1 and "not listening" in repr(port)
+            assert port.stopListening() is None
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address.host, address.port))
+            skt.sendall(b"still here")  # connections outlive their port
+            assert await received(skt) == b"still here"
+
+
+async def test_a_port_that_never_listened() -> None:
+    async with AsyncioReactor() as reactor:
+        port = Port(0, Listening(), reactor=reactor)
+        assert port.stopListening() is None
+        assert "not listening" in repr(port)
+        with pytest.raises(RuntimeError, match="startListening"):
+            port.getHost()
+
+
+async def test_listening_again() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        for _ in range(3):
+            await within(port.stopListening())
+            port.startListening()
+            assert await answered(port)
+        assert factory.events == ["start", "stop"] * 3 + ["start"]
+
+
+async def test_stopping_while_accepting() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening()
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        stopped: list[Any] = []
+        factory.build = lambda addr: stopped.append(port.stopListening()) or Recorder()
+        with client_of(port), client_of(port) as late:
+            await until(lambda: stopped)
+            await within(stopped[0])
+            assert await received(late) == b""
+            assert len(factory.protocols) == 1
+
+
+async def test_stop_factory_raises(caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(Listening):
+        def stopFactory(self) -> None:
+            raise ZeroDivisionError
+
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Faulty(), interface="127.0.0.1")
+        with pytest.raises(ZeroDivisionError):
+            await within(port.stopListening())
+        assert not port.connected
+        assert errors_logged(caplog) == []
+        reactor.listenTCP(0, Faulty(), interface="127.0.0.1").connectionLost(None)
+        assert len(errors_logged(caplog)) == 1
+
+
+async def test_nothing_stays_open() -> None:
+    open_before = sorted(os.listdir("/proc/self/fd")) if sys.platform == "linux" else []
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Listening(Echo), interface="127.0.0.1")
+        assert await answered(port)
+        await within(port.stopListening())
+        with pytest.raises(CannotListenError):
+            reactor.listenTCP(0, Listening(), interface="192.0.2.1")
+    open_after = sorted(os.listdir("/proc/self/fd")) if sys.platform == "linux" else []
+    assert len(open_after) <= len(open_before) + 1  # the listing's own
+
+
+# -- what goes wrong with one connection
+
+
+async def test_build_protocol_returns_none() -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(build=lambda addr: None)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        with client_of(port) as skt:
+            assert await received(skt) == b""
+        factory.build = None
+        factory.protocol = Echo
+        assert await answered(port)
+        assert factory.protocols[0].transport.sessionno == 0
+
+
+async def test_build_protocol_raises(caplog: pytest.LogCaptureFixture) -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo, build=lambda addr: 1 / 0)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        with client_of(port) as skt:
+            assert await received(skt) == b""
+        assert len(errors_logged(caplog)) == 1
+        factory.build = None
+        assert await answered(port)
+    assert len(errors_logged(caplog)) == 1
+
+
+async def test_connection_made_raises(caplog: pytest.LogCaptureFixture) -> None:
+    async with AsyncioReactor() as reactor:
+        faulty = type("Faulty", (Recorder,), {"on_made": staticmethod(lambda p: 1 / 0)})
+        factory = Listening(faulty)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        with client_of(port) as skt:
+            assert await received(skt) == b""
+        assert [bool(r.check(ZeroDivisionError)) for r in factory.protocols[0].reasons] == [True]
+        assert len(errors_logged(caplog)) == 1
+        factory.protocol = Echo
+        assert await answered(port)
+
+
+async def test_connection_made_and_then_connection_lost_raise(caplog: pytest.LogCaptureFixture) -> None:
+    async with AsyncioReactor() as reactor:
+        raising = staticmethod(lambda p: 1 / 0)
+        factory = Listening(type("Faulty", (Recorder,), {"on_made": raising, "on_lost": raising}))
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        with client_of(port) as skt:
+            assert await received(skt) == b""
+        assert len(errors_logged(caplog)) == 2  # one for each
+        factory.protocol = Echo
+        assert await answered(port)
+
+
+async def test_peers_that_reset_before_they_are_accepted(caplog: pytest.LogCaptureFixture) -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        port.stopReading()
+        for _ in range(20):
+            with client_of(port) as skt:
+                resetting(skt)
+        port.startReading()
+        assert await answered(port)
+        await until(lambda: all(protocol.reasons for protocol in factory.protocols))
+        assert all(len(protocol.reasons) == 1 for protocol in factory.protocols)
+    assert errors_logged(caplog) == []
+
+
+class Failing:
+    """Stands before a listening socket and fails the first accepts, with each of the given errnos in turn."""
+
+    def __init__(self, skt: socket.socket, *codes: int) -> None:
+        self._skt = skt
+        self._codes = list(codes)
+        self.accepts = 0
+
+    def accept(self) -> Any:
+        self.accepts += 1
+        if self._codes:
+            code = self._codes.pop(0)
+            raise OSError(code, os.strerror(code))
+        return self._skt.accept()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._skt, name)
+
+
+async def test_errors_about_one_connection_spare_the_next() -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Listening(Echo), interface="127.0.0.1")
+        port.socket = Failing(port.socket, errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN)
+        assert await answered(port)
+        assert port.socket._codes == []
+
+
+# -- running out
+
+
+@pytest.mark.parametrize("code", [errno.ENOBUFS, errno.ENOMEM, errno.EINVAL])
+async def test_pausing_when_accepting_is_impossible(
+    code: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp_listen, "_PAUSE", 0.02)
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Listening(Echo), interface="127.0.0.1")
+        port.socket = failing = Failing(port.socket, code, code, code)
+        with client_of(port) as skt:
+            await until(lambda: failing.accepts)
+            assert port not in reactor.getReaders()
+            assert failing.accepts == 1
+            skt.sendall(b"hello")
+            assert await received(skt) == b"hello"
+    assert [r.levelno for r in caplog.records if r.name == tcp_listen.__name__ and r.levelno > 20] == [
+        logging.WARNING
+    ]
+
+
+async def test_a_pause_ends_with_the_port_and_with_the_users_own() -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, Listening(Echo), interface="127.0.0.1")
+        port.socket = Failing(port.socket, *[errno.ENOMEM] * 3)
+        with client_of(port):
+            await until(lambda: reactor.getDelayedCalls())
+            port.startReading()
+            assert not reactor.getDelayedCalls()
+            await until(lambda: reactor.getDelayedCalls())
+            port.stopReading()
+            assert not reactor.getDelayedCalls()
+            port.startReading()
+            await until(lambda: reactor.getDelayedCalls())
+            await within(port.stopListening())
+            assert not reactor.getDelayedCalls()
+
+
+def fill_descriptors() -> list[int]:
+    """Use up every descriptor that the limit leaves."""
+    used = []
+    while True:
+        try:
+            used.append(os.dup(0))
+        except OSError:
+            return used
+
+
+async def test_shedding_when_descriptors_run_out(caplog: pytest.LogCaptureFixture) -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        assert await answered(port)
+        await until(
+            lambda: factory.protocols[0].reasons
+        )  # its descriptor is free again before we fill them all
+        caplog.clear()
+        clients = [socket.socket() for _ in range(10)]
+        with descriptor_limit(clients[-1].fileno() + 20):
+            used = fill_descriptors()
+            try:
+                for skt in clients:
+                    skt.setblocking(False)
+                    skt.connect_ex(port.socket.getsockname())
+                for skt in clients:
+                    assert await received(skt) == b""  # told, rather than left to wait
+                    skt.close()
+                assert port in reactor.getReaders()
+            finally:
+                for fd in used:
+                    os.close(fd)
+            warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
+            assert len(warnings) == 1
+            assert "ulimit" in warnings[0].getMessage()
+            assert len(factory.protocols) == 1
+            assert await answered(port)
+
+
+async def test_waiting_when_not_even_shedding_is_possible(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp_listen, "_PAUSE", 0.02)
+    async with AsyncioReactor() as reactor:
+        factory = Listening(Echo)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        with socket.socket() as skt, descriptor_limit(skt.fileno() + 20):
+            port._spare.release()
+            used = fill_descriptors()
+            try:
+                skt.setblocking(False)
+                skt.connect_ex(port.socket.getsockname())
+                await until(lambda: port not in reactor.getReaders())
+                await until(lambda: port in reactor.getReaders())  # tries again
+                assert factory.protocols == []
+            finally:
+                for fd in used:
+                    os.close(fd)
+            skt.send(b"hello")
+            assert await received(skt) == b"hello"
+            await until(lambda: port._spare._fd is not None)  # and is prepared for the next time
+    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
+
+
+# -- adopted sockets
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+async def test_adopting_a_port(family: socket.AddressFamily, host: str) -> None:
+    async with AsyncioReactor() as reactor:
+        with socket.socket(family) as listener:
+            listener.bind((host, 0))
+            listener.listen()
+            factory = Listening(Echo)
+            port = reactor.adoptStreamPort(listener.fileno(), family, factory)
+            assert factory.events == ["start"]
+            assert port.getHost().host == host
+            assert port.getHost().port == listener.getsockname()[1]
+            assert await answered(port)
+            await within(port.stopListening())
+            # The caller's own descriptor listens on: somebody else may still accept.
+            with socket.create_connection(listener.getsockname()[:2]):
+                await until(lambda: _accepted(listener))
+
+
+def _accepted(listener: socket.socket) -> bool:
+    try:
+        listener.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+async def test_adopting_a_connection(family: socket.AddressFamily, host: str) -> None:
+    async with AsyncioReactor() as reactor:
+        with socket.socket(family) as listener:
+            listener.bind((host, 0))
+            listener.listen()
+            with socket.create_connection(listener.getsockname()[:2]) as skt:
+                accepted, _ = listener.accept()
+                skt.setblocking(False)
+                factory = Listening(Echo)
+                with accepted:
+                    transport = reactor.adoptStreamConnection(accepted.fileno(), family, factory)
+                assert factory.protocols[0].transport is transport
+                assert transport.getPeer().port == skt.getsockname()[1]
+                assert transport.getHost().port == listener.getsockname()[1]
+                assert "adopted" in repr(transport)
+                skt.sendall(b"hello")
+                assert await received(skt) == b"hello"
+            await until(lambda: factory.protocols[0].reasons)
+
+
+async def test_what_an_adopted_connections_factory_does() -> None:
+    async with AsyncioReactor() as reactor:
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            skt = stack.enter_context(socket.create_connection(listener.getsockname()))
+            accepted, _ = listener.accept()
+            with accepted:
+                fd = accepted.fileno()
+                refusing = Listening(build=lambda addr: None)
+                assert reactor.adoptStreamConnection(fd, socket.AF_INET, refusing) is None
+                with pytest.raises(ZeroDivisionError):
+                    reactor.adoptStreamConnection(fd, socket.AF_INET, Listening(build=lambda addr: 1 / 0))
+            skt.setblocking(False)
+            assert await received(skt) == b""  # no duplicate is left open
+
+
+async def test_families_that_cannot_be_adopted() -> None:
+    async with AsyncioReactor() as reactor:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            with pytest.raises(UnsupportedAddressFamily):
+                reactor.adoptStreamPort(ours.fileno(), socket.AF_UNIX, Listening())
+            with pytest.raises(UnsupportedAddressFamily):
+                reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, Listening())
+            with pytest.raises(OSError):
+                reactor.adoptStreamPort(-1, socket.AF_INET, Listening())
