@@ -15,7 +15,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers package readme bench coverage clean
+.PHONY: help demo test check lint format types layers package readme bench coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,6 +40,10 @@ check: lint types layers package readme
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .
+
+format: $(STAMP)
+	$(BIN)/python -m ruff check --fix --select I .
+	$(BIN)/python -m ruff format .
 
 types: $(STAMP)
 	$(BIN)/python -m mypy
