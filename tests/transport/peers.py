@@ -1,4 +1,4 @@
-"""A server of ours, and plain sockets that talk to it: where the tests of descriptors and connections begin."""
+"""A server of ours, and plain sockets that talk to it: where tests of descriptors and connections begin."""
 
 from __future__ import annotations
 

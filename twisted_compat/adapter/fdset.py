@@ -1,12 +1,12 @@
 """IReactorFDSet on ``loop.add_reader`` and ``loop.add_writer``, and the turn-end flush.
 
 This part alone interprets what ``doRead`` and ``doWrite`` return. It keeps a :class:`Registration` for each
-descriptor; how a number is watched on the loop, and what goes wrong with numbers, is ``watch.py``. Who is watched
-are transports (``transport/``) and strangers' descriptors.
+descriptor; how a number is watched on the loop, and what goes wrong with numbers, is ``watch.py``. Who is
+watched are transports (``transport/``) and strangers' descriptors.
 
-The **turn-end flush**: a descriptor with ``turn_flush`` that asks to write is not watched for writability. If it
-asked inside its own ``doRead``, its ``doWrite`` is called as that returns; otherwise once, with all others that
-asked, before the loop polls again. Only if that leaves something unsent is it watched.
+The **turn-end flush**: a descriptor with ``turn_flush`` that asks to write is not watched for writability. If
+it asked inside its own ``doRead``, its ``doWrite`` is called as that returns; otherwise once, with all others
+that asked, before the loop polls again. Only if that leaves something unsent is it watched.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Registration:
 
     :ivar reading: the watch for readability, or None.
     :ivar writing: the watch for writability, or None.
-    :ivar armed: the descriptor's ``doWrite`` will be called: it is watched, its flush is due, or its ``doRead``
-        is running.
+    :ivar armed: the descriptor's ``doWrite`` will be called: it is watched, its flush is due, or its
+        ``doRead`` is running.
     """
 
     __slots__ = ("armed", "descriptor", "fdset", "reading", "writing")
@@ -58,7 +58,7 @@ class Registration:
         except (KeyboardInterrupt, SystemExit):
             self.fdset.settle(self)
             raise
-        except BaseException as error:  # CancelledError too: whoever isn't closed for it would be called for ever
+        except BaseException as error:  # CancelledError too: who isn't closed for it would be called for ever
             why = self.fdset.raised(descriptor, "doRead", error)
         if why:
             self.fdset.settle(self)
@@ -84,7 +84,7 @@ class Registration:
             self._watch_or_lose()
 
     def _watch_or_lose(self) -> None:
-        """The kernel would block. If the number can't be watched any more, no better moment to write will come."""
+        """The kernel would block. If the number can't be watched, no better moment to write will come."""
         try:
             self.fdset.watch_writability(self)
         except (OSError, RuntimeError, ValueError) as error:
@@ -146,10 +146,12 @@ class DescriptorSet:
         self._loop = loop
         self._ownership = ownership
         self._board = WatchBoard(loop)
-        self._registrations: dict[int, Registration] = {}  # by id() of the descriptor, which need not be hashable
+        # By id() of the descriptor, which need not be hashable.
+        self._registrations: dict[int, Registration] = {}
         self._due: list[Registration] = []  # who is to be flushed before the loop polls again
         self._on_empty: Callable[[], None] | None = None
-        self._context = contextvars.copy_context()  # a flush serves many writers: it runs in none of their contexts
+        # A flush serves many writers: it runs in none of their contexts.
+        self._context = contextvars.copy_context()
 
     # IReactorFDSet
 
@@ -195,7 +197,7 @@ class DescriptorSet:
             self._check("reactor.addWriter", registration)
             self.watch_writability(registration)
         else:
-            if get_ident() != self._ownership.thread_id:  # spelled out: this is every write of a timer or a task
+            if get_ident() != self._ownership.thread_id:  # spelled out: every write of a timer or a task
                 self._check("transport.write", registration)
             self._flush_later(registration)
 
@@ -262,7 +264,7 @@ class DescriptorSet:
     # For registrations
 
     def watch_writability(self, registration: Registration) -> None:
-        """Have the loop say when it is writable: the kernel would block, or a stranger has to be asked first."""
+        """Have the loop say when it is writable: the kernel would block, or it is a stranger's."""
         descriptor = registration.descriptor
         ours = _is_ours(descriptor)
         name = "on_writable" if ours else "on_stranger_writable"
@@ -280,7 +282,7 @@ class DescriptorSet:
         return error
 
     def lost(self, registration: Registration, why: Any, *, reading: bool) -> None:
-        """``doRead`` or ``doWrite`` returned ``why``, or something else did away with the descriptor: tell it.
+        """``doRead`` or ``doWrite`` returned ``why``, or something else did away with it: tell the descriptor.
 
         :param why: an exception, or a negative number: -2 is ConnectionDone, any other ConnectionLost.
         :param reading: it was ``doRead``, so that ConnectionDone may mean the end of what is read alone.
@@ -326,8 +328,8 @@ class DescriptorSet:
     # Finding, making and dropping registrations
 
     def _find(self, descriptor: Any) -> Registration | None:
-        # The attribute first: it spares each write a look-up by id. Strangers have none, or one of their own, or
-        # one of the descriptor that they stand for.
+        # The attribute first: it spares each write a look-up by id. Strangers have none, or one of their own,
+        # or the one of a descriptor that they stand for.
         try:
             mine: Registration | None = descriptor._registration
             if mine is not None and mine.descriptor is descriptor and mine.fdset is self:
@@ -345,7 +347,7 @@ class DescriptorSet:
         return registration
 
     def _keep_or_drop(self, registration: Registration) -> None:
-        """Drop what is not watched any more, except transports in use: a paused one must be closed at shutdown."""
+        """Drop what is not watched any more, except transports in use: shutdown closes the paused ones."""
         if registration.reading is None and not registration.armed:
             descriptor = registration.descriptor
             if not (isinstance(descriptor, FileDescriptor) and descriptor.connected):

@@ -235,10 +235,7 @@ class LoopResolver:
             answers = await self._loop.getaddrinfo(
                 host, port, family=self._family(types), type=SOCKET_TYPES[semantics]
             )
-        except (
-            OSError,
-            ValueError,
-        ):  # ValueError: what can't even be asked for, such as an empty label or a NUL
+        except (OSError, ValueError):  # ValueError: one can't even ask for it, such as an empty label, or NUL
             answers = []
         except Exception:
             logger.exception("Resolving %r failed in an unexpected way", resolution.name)

@@ -73,7 +73,7 @@ class Watch:
     def tell_loop(self) -> None:
         """Have the loop watch. Raises what ``loop.add_reader`` raises."""
         # A bound method of its own for each watch, which nothing but the loop holds: when the loop drops it
-        # unasked, its weak reference tells. That finds a lost watch without any cost for a healthy one's events.
+        # unasked, its weak reference tells. That finds a lost watch at no cost for a healthy one's events.
         method: MethodType = getattr(self.owner, self._name)
         if self.board.drops_watch_on_error:
             self._lifeline = weakref.ref(method, self._dropped)
@@ -150,7 +150,7 @@ class WatchBoard:
         return watch
 
     def _start_afresh(self, watch: Watch) -> None:
-        """The loop's books speak of an earlier file of this number: clear them in both directions, then watch."""
+        """The loop's books speak of an earlier file of this number: clear them both ways, then watch."""
         self.remove(False, watch.fd)
         self.remove(True, watch.fd)
         other = self._by_fd[not watch.writing].get(watch.fd)
@@ -162,7 +162,7 @@ class WatchBoard:
                 other.stop()
 
     def stopped(self, watch: Watch) -> None:
-        """``watch`` has been stopped: have the loop forget it, unless the number is somebody else's by now."""
+        """``watch`` has been stopped: have the loop forget it, unless the number is another's by now."""
         watches = self._by_fd[watch.writing]
         if watches.get(watch.fd) is watch:
             del watches[watch.fd]
@@ -180,7 +180,8 @@ class WatchBoard:
             if loop.is_closed():
                 raise RuntimeError(
                     "The event loop of this reactor is closed, so nothing can be watched on it any more. "
-                    "Leave the reactor before its loop is closed: `async with AsyncioReactor() as reactor: ...`"
+                    "Leave the reactor before its loop is closed: "
+                    "`async with AsyncioReactor() as reactor: ...`"
                 ) from error
             raise RuntimeError(
                 f"Descriptor number {fd} belongs to an asyncio transport ({error}). "
@@ -188,7 +189,7 @@ class WatchBoard:
             ) from error
 
     def remove(self, writing: bool, fd: int) -> None:
-        """``loop.remove_writer`` or ``loop.remove_reader``, for a number that may be closed, or another's by now."""
+        """``loop.remove_writer`` or ``..reader``, for a number that may be closed or another's by now."""
         if self.loop.is_closed():
             return
         try:
@@ -197,8 +198,8 @@ class WatchBoard:
             else:
                 self.loop.remove_reader(fd)
         except (OSError, RuntimeError) as error:
-            # ENOENT: the file is closed, and the selector has dropped the number by failing. RuntimeError: the
-            # host's own transport has taken the number, and with it the loop's books.
+            # ENOENT: the file is closed, and the selector has dropped the number by failing. RuntimeError:
+            # the host's own transport has taken the number, and with it the loop's books.
             logger.debug("descriptor number %d was gone before it was removed: %s", fd, error)
 
     def close(self) -> None:

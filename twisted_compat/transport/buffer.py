@@ -58,8 +58,8 @@ class WriteBuffer:
             return self.single
         self._spread()
         chunks, offset = self._chunks, self._offset
-        # What is left of a joined piece goes out as it is until half of it is gone: joining at every send would
-        # copy all of it for each few bytes that a slow peer accepts.
+        # What is left of a joined piece goes out as it is until half of it is gone: joining at every send
+        # would copy all of it for each few bytes that a slow peer accepts.
         if len(chunks) > 1 and (len(chunks[0]) - offset) * 2 < limit:
             return self._coalesce(limit)
         return memoryview(chunks[0])[offset : offset + limit]

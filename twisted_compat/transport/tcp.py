@@ -86,7 +86,7 @@ class Connection(FileDescriptor):
     def _lost(self, error: OSError) -> BaseException:
         """ConnectionLost, saying which system error it was."""
         lost: BaseException = self.reactor.vocabulary.error.ConnectionLost(str(error))
-        lost.__cause__ = error
+        lost.__cause__ = error.with_traceback(None)  # whose frames would keep this connection, in a cycle
         return lost
 
     # Writing

@@ -1,0 +1,554 @@
+"""Resolvers: the loop's, those that are installed, and one kind made from the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.support import until, within
+from twisted_compat import defer
+from twisted_compat.adapter.names import LoopResolver, Names
+from twisted_compat.adapter.timers import Timers
+from twisted_compat.address import IPv4Address, IPv6Address
+from twisted_compat.defer import Deferred
+from twisted_compat.error import DNSLookupError
+from twisted_compat.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IResolutionReceiver,
+    IResolverSimple,
+)
+from twisted_compat.vocabulary import NATIVE
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+V4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0))
+V6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::7", 0, 0, 3))
+
+
+@implementer(IResolutionReceiver)
+class Recorder:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.resolution: Any = None
+
+    def resolutionBegan(self, resolutionInProgress: Any) -> None:
+        self.resolution = resolutionInProgress
+        self.events.append("began")
+
+    def addressResolved(self, address: Any) -> None:
+        self.events.append(address)
+
+    def resolutionComplete(self) -> None:
+        self.events.append("complete")
+
+    @property
+    def complete(self) -> bool:
+        return "complete" in self.events
+
+
+@implementer(IHostnameResolver)
+class Hosts:
+    """An IHostnameResolver that leaves the answering to the test."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.receiver: Any = None
+        self.cancelled = False
+        self.can_cancel = True
+
+    def resolveHostName(self, resolutionReceiver: Any, *args: Any) -> Any:
+        self.asked.append(args)
+        self.receiver = resolutionReceiver
+        self.name = args[0]
+        resolutionReceiver.resolutionBegan(self)
+        return self
+
+    def cancel(self) -> None:
+        if not self.can_cancel:
+            raise NotImplementedError
+        self.cancelled = True
+
+
+@implementer(IResolverSimple)
+class Simple:
+    """An IResolverSimple that leaves the answering to the test."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.cancelled = False
+        self.deferred: Deferred[str] = Deferred(self._cancel)
+
+    def getHostByName(self, name: str, timeout: Any = ()) -> Deferred[str]:
+        self.asked.append((name, timeout))
+        return self.deferred
+
+    def _cancel(self, deferred: Any) -> None:
+        self.cancelled = True
+
+
+def make() -> Names:
+    loop = asyncio.get_running_loop()
+    return Names(loop, NATIVE, Timers(loop, NATIVE))
+
+
+class Lookups:
+    """Stands in for ``socket.getaddrinfo``: answers when the test says so, and remembers the questions."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def __call__(self, host: Any, port: Any, *, family: int, type: int) -> Any:
+        self.asked.append((host, port, family, type))
+        return await self.answer
+
+
+class LoopWithLookups:
+    """A loop whose ``getaddrinfo`` is the test's, as uvloop's can't be replaced in place."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.getaddrinfo = lookups
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+def make_with_lookups() -> tuple[Names, Lookups, Timers]:
+    lookups = Lookups()
+    timers = Timers(asyncio.get_running_loop(), NATIVE)
+    loop: Any = LoopWithLookups(lookups)
+    return Names(loop, NATIVE, timers), lookups, timers
+
+
+async def outcome(deferred: Any) -> Any:
+    """The result of a Deferred; a failure is returned, not raised."""
+    results: list[Any] = []
+    deferred.addBoth(results.append)
+    await until(lambda: results)
+    return results[0]
+
+
+# resolve
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("", "0.0.0.0"),
+        (b"", "0.0.0.0"),
+        ("192.0.2.1", "192.0.2.1"),
+        (b"192.0.2.1", "192.0.2.1"),
+        ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+async def test_addresses_are_their_own_answer_at_once(name: str | bytes, address: str) -> None:
+    results: list[str] = []
+    make().resolve(name).addCallback(results.append)
+    assert results == [address]
+
+
+@pytest.mark.parametrize("name", ["localhost", b"localhost"])
+async def test_resolve_by_the_system(name: str | bytes) -> None:
+    assert await outcome(make().resolve(name)) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["no-such-host.invalid", "a..b", "nul\0byte", "x" * 80 + ".invalid", "\udcff", b"\xff\xfe", "ü" * 80],
+)
+async def test_names_that_do_not_resolve(name: str | bytes) -> None:
+    failure = await outcome(make().resolve(name, 30))
+    assert failure.check(DNSLookupError) and not failure.check(defer.TimeoutError)
+
+
+async def test_resolve_asks_for_ipv4_streams() -> None:
+    names, lookups, _ = make_with_lookups()
+    lookups.answer.set_result([V4])
+    assert await outcome(names.resolve("example.org")) == "192.0.2.7"
+    assert lookups.asked == [("example.org", 0, socket.AF_INET, socket.SOCK_STREAM)]
+
+
+async def test_names_beyond_ascii_are_encoded() -> None:
+    names, lookups, _ = make_with_lookups()
+    lookups.answer.set_result([V4])
+    await outcome(names.resolve("bücher.example"))
+    await outcome(names.resolve("bücher.example".encode()))
+    assert [asked[0] for asked in lookups.asked] == ["xn--bcher-kva.example"] * 2
+
+
+async def test_names_are_encoded_without_the_idna_package_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "idna", None)
+    await test_names_beyond_ascii_are_encoded()
+
+
+@pytest.mark.parametrize("timeout", [0.01, (0.004, 0.006)])
+async def test_a_timeout_is_both_kinds_of_error(timeout: Any) -> None:
+    names, lookups, timers = make_with_lookups()
+    failure = await outcome(names.resolve("example.org", timeout))
+    assert failure.check(DNSLookupError) and failure.check(defer.TimeoutError)
+    await until(lookups.answer.cancelled)
+    assert timers.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(("timeout", "total"), [((1, 3, 11, 45), 60), ((), 60), (5, 5), ([2.5, 1], 3.5)])
+async def test_how_long_a_timeout_is(timeout: Any, total: float) -> None:
+    names, lookups, timers = make_with_lookups()
+    deferred = names.resolve("example.org", timeout)
+    (timer,) = timers.getDelayedCalls()
+    assert total - 1 < timer.getTime() - timers.seconds() <= total
+    lookups.answer.set_result([V4])
+    await outcome(deferred)
+    assert timers.getDelayedCalls() == []
+
+
+async def test_cancelling_stops_everything() -> None:
+    names, lookups, timers = make_with_lookups()
+    deferred = names.resolve("example.org")
+    await until(lambda: lookups.asked)
+    deferred.cancel()
+    assert (await outcome(deferred)).check(defer.CancelledError)
+    await until(lookups.answer.cancelled)
+    assert timers.getDelayedCalls() == []
+
+
+async def test_close_ends_what_is_under_way() -> None:
+    names, lookups, timers = make_with_lookups()
+    before = asyncio.all_tasks()
+    deferred = names.resolve("example.org")
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "example.org")
+    await until(lambda: len(lookups.asked) == 2)
+    names.close()
+    failure = await outcome(deferred)
+    assert failure.check(DNSLookupError) and "the reactor was stopped" in str(failure.value)
+    assert receiver.events == ["began", "complete"]
+    assert timers.getDelayedCalls() == []
+    await until(lambda: asyncio.all_tasks() == before)
+    names.close()
+
+
+async def test_close_after_the_timers_were_cancelled() -> None:
+    names, _, timers = make_with_lookups()
+    deferred = names.resolve("example.org")
+    timers.cancel_all()
+    names.close()
+    assert (await outcome(deferred)).check(DNSLookupError)
+
+
+async def test_the_loop_s_owner_cancels_all_tasks() -> None:
+    names, lookups, _ = make_with_lookups()
+    before = asyncio.all_tasks()
+    deferred = names.resolve("example.org")
+    await until(lambda: lookups.asked)
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
+    assert (await outcome(deferred)).check(DNSLookupError)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
+def test_close_after_the_loop_was_closed(loop_factory: LoopFactory, caplog: pytest.LogCaptureFixture) -> None:
+    loop = loop_factory()
+    names = Names(loop, NATIVE, Timers(loop, NATIVE))
+    results: list[Any] = []
+    names.resolve("localhost").addBoth(results.append)
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "localhost")
+    loop.close()
+    names.close()
+    assert results[0].check(DNSLookupError)
+    assert receiver.events == ["began", "complete"]
+
+
+# The loop's resolver
+
+
+async def test_it_provides_its_interfaces() -> None:
+    names = make()
+    assert verifyObject(IHostnameResolver, names.nameResolver)
+    assert isinstance(names.nameResolver, LoopResolver)
+    receiver = Recorder()
+    resolution = names.nameResolver.resolveHostName(receiver, "127.0.0.1", 80)
+    assert verifyObject(IHostResolution, resolution)
+    assert resolution is receiver.resolution and resolution.name == "127.0.0.1"
+    await until(lambda: receiver.complete)
+    assert receiver.events == ["began", IPv4Address("TCP", "127.0.0.1", 80), "complete"]
+
+
+async def test_began_comes_at_once_and_the_rest_later() -> None:
+    receiver = Recorder()
+    make().nameResolver.resolveHostName(receiver, "127.0.0.1")
+    assert receiver.events == ["began"]
+    await until(lambda: receiver.complete)
+
+
+async def test_all_addresses_in_order() -> None:
+    names, lookups, _ = make_with_lookups()
+    odd = (socket.AF_UNIX, socket.SOCK_STREAM, 0, "", "/nowhere")
+    without_ipv6 = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", (10, b"..."))
+    lookups.answer.set_result([V6, odd, V4, without_ipv6])
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "example.org", 0)
+    await until(lambda: receiver.complete)
+    v6 = IPv6Address("TCP", "2001:db8::7", 0, 0, 3)
+    assert receiver.events == ["began", v6, IPv4Address("TCP", "192.0.2.7", 0), "complete"]
+    assert receiver.events[1].scopeID == 3
+
+
+@pytest.mark.parametrize(
+    ("types", "family", "hosts"),
+    [
+        (None, socket.AF_UNSPEC, ["192.0.2.7", "2001:db8::7"]),
+        ([IPv4Address, IPv6Address], socket.AF_UNSPEC, ["192.0.2.7", "2001:db8::7"]),
+        ([IPv4Address], socket.AF_INET, ["192.0.2.7"]),
+        ((IPv6Address,), socket.AF_INET6, ["2001:db8::7"]),
+        ([], socket.AF_INET, []),
+    ],
+)
+async def test_only_the_wanted_addresses(types: Any, family: int, hosts: list[str]) -> None:
+    names, lookups, _ = make_with_lookups()
+    lookups.answer.set_result([V4, V6])
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "example.org", 0, types)
+    await until(lambda: receiver.complete)
+    assert [event.host for event in receiver.events[1:-1]] == hosts
+    assert lookups.asked[0][2] == family
+
+
+async def test_datagrams() -> None:
+    receiver = Recorder()
+    make().nameResolver.resolveHostName(receiver, "127.0.0.1", 53, transportSemantics="UDP")
+    await until(lambda: receiver.complete)
+    assert receiver.events[1] == IPv4Address("UDP", "127.0.0.1", 53)
+
+
+async def test_unknown_semantics() -> None:
+    with pytest.raises(ValueError, match='"TCP" or transportSemantics="UDP"'):
+        make().nameResolver.resolveHostName(Recorder(), "localhost", transportSemantics="SCTP")
+
+
+async def test_a_name_without_addresses_completes() -> None:
+    receiver = Recorder()
+    make().nameResolver.resolveHostName(receiver, "no-such-host.invalid")
+    await until(lambda: receiver.complete)
+    assert receiver.events == ["began", "complete"]
+
+
+async def test_cancelling_a_resolution() -> None:
+    names, lookups, _ = make_with_lookups()
+    receiver = Recorder()
+    resolution = names.nameResolver.resolveHostName(receiver, "example.org")
+    await until(lambda: lookups.asked)
+    resolution.cancel()
+    resolution.cancel()
+    await until(lookups.answer.cancelled)
+    assert receiver.events == ["began", "complete"]
+
+
+async def test_cancelling_as_it_begins() -> None:
+    class Reluctant(Recorder):
+        def resolutionBegan(self, resolutionInProgress: Any) -> None:
+            super().resolutionBegan(resolutionInProgress)
+            resolutionInProgress.cancel()
+
+    names, lookups, _ = make_with_lookups()
+    simple = Simple()
+    receiver = Reluctant()
+    names.nameResolver.resolveHostName(receiver, "example.org")
+    assert receiver.events == ["began", "complete"]
+    names.installResolver(simple)
+    names.nameResolver.resolveHostName(Reluctant(), "example.org")
+    assert lookups.asked == simple.asked == []
+
+
+async def test_a_receiver_that_raises_is_logged_and_told_on(caplog: pytest.LogCaptureFixture) -> None:
+    class Raising(Recorder):
+        def addressResolved(self, address: Any) -> None:
+            raise ValueError("on purpose")
+
+    receiver = Raising()
+    make().nameResolver.resolveHostName(receiver, "127.0.0.1")
+    await until(lambda: receiver.complete)
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR and record.exc_info and record.exc_info[0] is ValueError
+
+
+async def test_an_unexpected_error_is_logged_and_ends_the_search(caplog: pytest.LogCaptureFixture) -> None:
+    names, lookups, _ = make_with_lookups()
+    lookups.answer.set_exception(ZeroDivisionError())
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "example.org")
+    await until(lambda: receiver.complete)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
+# installNameResolver
+
+
+async def test_an_installed_host_name_resolver_answers_resolve() -> None:
+    names = make()
+    hosts = Hosts()
+    previous = names.installNameResolver(hosts)
+    assert isinstance(previous, LoopResolver) and names.nameResolver is hosts
+    deferred = names.resolve("example.org")
+    assert hosts.asked == [("example.org", 0, [IPv4Address], "TCP")]
+    hosts.receiver.addressResolved(IPv4Address("TCP", "192.0.2.9", 0))
+    hosts.receiver.addressResolved(IPv4Address("TCP", "192.0.2.10", 0))
+    hosts.receiver.resolutionComplete()
+    assert await outcome(deferred) == "192.0.2.9"
+    assert hosts.cancelled  # the rest isn't needed
+    assert names.installNameResolver(previous) is hosts
+    assert await outcome(names.resolve("localhost")) == "127.0.0.1"
+
+
+async def test_a_resolver_that_can_not_be_cancelled() -> None:
+    names = make()
+    hosts = Hosts()
+    hosts.can_cancel = False
+    names.installNameResolver(hosts)
+    deferred = names.resolve("example.org")
+    deferred.cancel()
+    assert (await outcome(deferred)).check(defer.CancelledError)
+    hosts.receiver.addressResolved(IPv4Address("TCP", "192.0.2.9", 0))
+    hosts.receiver.resolutionComplete()
+
+
+async def test_a_resolver_that_answers_at_once_leaves_no_timer() -> None:
+    @implementer(IHostnameResolver)
+    class Instant:
+        def resolveHostName(self, resolutionReceiver: Any, hostName: str, *args: Any) -> Any:
+            resolution = Hosts()
+            resolutionReceiver.resolutionBegan(resolution)
+            resolutionReceiver.resolutionComplete()
+            return resolution
+
+    names, _, timers = make_with_lookups()
+    names.installNameResolver(Instant())
+    assert (await outcome(names.resolve("example.org"))).check(DNSLookupError)
+    assert timers.getDelayedCalls() == []
+
+
+async def test_a_resolver_that_raises_fails_the_deferred() -> None:
+    @implementer(IHostnameResolver)
+    class Raising:
+        def resolveHostName(self, *args: Any) -> Any:
+            raise ZeroDivisionError
+
+    names, _, timers = make_with_lookups()
+    names.installNameResolver(Raising())
+    assert (await outcome(names.resolve("example.org"))).check(ZeroDivisionError)
+    assert timers.getDelayedCalls() == []
+
+
+async def test_something_else_is_not_installed() -> None:
+    names = make()
+    with pytest.raises(TypeError, match=r"Write @implementer\(IHostnameResolver\) above its class"):
+        names.installNameResolver(Simple())
+    with pytest.raises(TypeError, match=r"Write @implementer\(IResolverSimple\) above its class"):
+        names.installResolver(Hosts())
+    assert isinstance(names.nameResolver, LoopResolver)
+
+
+# installResolver
+
+
+async def test_an_installed_simple_resolver_answers_both_ways() -> None:
+    names = make()
+    simple = Simple()
+    previous = names.installResolver(simple)
+    assert verifyObject(IResolverSimple, previous)
+    deferred = names.resolve("example.org", (1, 2))
+    receiver = Recorder()
+    assert verifyObject(IHostnameResolver, names.nameResolver)
+    resolution = names.nameResolver.resolveHostName(receiver, "bücher.example", 80)
+    assert verifyObject(IHostResolution, resolution) and receiver.events == ["began"]
+    assert [name for name, _ in simple.asked] == ["example.org", "xn--bcher-kva.example"]
+    assert simple.asked[0][1] == (1, 2)
+    simple.deferred.callback("192.0.2.9")
+    assert receiver.events == ["began", IPv4Address("TCP", "192.0.2.9", 80), "complete"]
+    assert await outcome(deferred) is None  # the same Deferred, handed on as the resolver made it
+
+
+async def test_installing_the_previous_one_undoes_it() -> None:
+    names = make()
+    loop_resolver = names.nameResolver
+    previous = names.installResolver(Simple())
+    names.installResolver(previous)
+    assert names.nameResolver is loop_resolver
+    simple = Simple()
+    names.installResolver(simple)
+    made = names.nameResolver
+    names.installNameResolver(Hosts())
+    names.installNameResolver(made)
+    names.resolve("example.org")
+    assert simple.asked
+
+
+async def test_a_simple_resolver_may_answer_ipv6() -> None:
+    names = make()
+    simple = Simple()
+    names.installResolver(simple)
+    receiver, wants_ipv4 = Recorder(), Recorder()
+    simple.deferred.callback("::1")
+    names.nameResolver.resolveHostName(receiver, "example.org", 5, None, "UDP")
+    assert receiver.events == ["began", IPv6Address("UDP", "::1", 5), "complete"]
+    simple.deferred = defer.succeed("::1")
+    names.nameResolver.resolveHostName(wants_ipv4, "example.org", 5, [IPv4Address])
+    assert wants_ipv4.events == ["began", "complete"]
+
+
+@pytest.mark.parametrize("kind", [DNSLookupError, defer.TimeoutError])
+async def test_a_simple_resolver_that_finds_nothing(
+    kind: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    names = make()
+    simple = Simple()
+    names.installResolver(simple)
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "example.org")
+    simple.deferred.errback(kind())
+    assert receiver.events == ["began", "complete"] and not caplog.records
+
+
+async def test_a_simple_resolver_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    names = make()
+    simple = Simple()
+    names.installResolver(simple)
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "example.org")
+    simple.deferred.errback(ZeroDivisionError())
+    assert receiver.events == ["began", "complete"]
+    (record,) = caplog.records
+    assert record.exc_info and record.exc_info[0] is ZeroDivisionError
+
+
+async def test_a_simple_resolver_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    names = make()
+    simple = Simple()
+    names.installResolver(simple)
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "example.org").cancel()
+    assert simple.cancelled and receiver.events == ["began", "complete"] and not caplog.records
+
+
+async def test_a_simple_resolver_is_not_asked_for_impossible_names() -> None:
+    names = make()
+    simple = Simple()
+    names.installResolver(simple)
+    receiver = Recorder()
+    names.nameResolver.resolveHostName(receiver, "ü" * 80)
+    assert receiver.events == ["began", "complete"] and not simple.asked
+
+
+async def test_awaiting_a_resolve() -> None:
+    assert await within(make().resolve("localhost")) == "127.0.0.1"
