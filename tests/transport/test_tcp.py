@@ -591,7 +591,16 @@ async def test_an_exception_after_a_write_sends_what_was_written_before_it_or_no
 
 
 @pytest.mark.parametrize(
-    "ending", ["lose", "abort", "peer closes", "peer resets", "raises", "producer", "half"]
+    "ending",
+    [
+        "lose",
+        "abort",
+        "peer closes",
+        "peer resets",
+        "raises",
+        "producer",
+        "half",
+    ],
 )
 async def test_no_reference_cycle_is_left(ending: str) -> None:
     class Raising(Notes):
