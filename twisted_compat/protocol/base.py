@@ -157,7 +157,7 @@ class AbstractDatagramProtocol:
         :raises AssertionError: the protocol is on a transport already.
         """
         assert self.transport is None, (
-            f"{self} is on a port already. Give each port one of its own: reactor.listenUDP(port, Protocol())."
+            f"{self} is on a port already. Give each port one of its own: listenUDP(port, YourProtocol())."
         )
         self.transport = transport
         self.doStart()

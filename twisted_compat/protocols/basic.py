@@ -51,8 +51,8 @@ class _Received:
     ``busy`` is true while that loop runs.
 
     Cutting many lines at once is the fastest, but wasted where the protocol leaves line mode after one or
-    two, and no gain where there is only one. So ``batch`` lines are cut at once, or 1 while ``single`` is not 0: it
-    counts down, and is set again by leaving line mode or by a chunk of one line.
+    two, and no gain where there is only one. So ``batch`` lines are cut at once, or 1 while ``single`` is not
+    0: it counts down, and is set again by leaving line mode or by a chunk of one line.
     """
 
     __slots__ = ("batch", "busy", "cut_by", "held", "lines", "rest", "single")
