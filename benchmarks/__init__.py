@@ -8,9 +8,12 @@ relative to one peer of the same run. The peers take turns (A B C, A B C, A B C)
 machine meets all of them, and the median round counts. Two measures are told:
 
 * requests per second, which is what users see, but can't exceed what the client asks for;
-* requests per second of the server's CPU time, which holds even where the server is not what limits. A peer
-  whose server had time to spare is marked: the client set the pace, or, where neither of the two was busy,
-  other processes took the cores away. Then only the second measure says how fast the server is.
+* requests per second of the server's CPU time, which says more where the server is not what limits. It is no
+  cure for a busy machine: shared caches and different batch sizes move it too.
+
+A peer whose server had time to spare is marked: the client set the pace, or, where neither of the two was busy,
+other processes took the cores away. A ratio with a peer that was disturbed is told as such, and decides nothing:
+run again when the machine is quiet.
 
 ``raw-epoll`` serves as the ceiling: a Python loop that does nothing but ``recv`` and ``send``. What the
 client asks of that one is the most that it can ask of anyone.

@@ -19,6 +19,7 @@ Rounds = Mapping[str, Sequence[Load]]
 BASELINES = ("twisted-epoll", "protocol-asyncio", "raw-epoll")
 BUSY = 0.95  # of its core: a server that has less to do than this is waiting for somebody
 IDLE = 0.85  # of its core: a client that has less to do than this can't be what the server is waiting for
+DISTURBED = "disturbed: others used these cores"
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,15 @@ class Verdict:
     :ivar ratio: by requests per second.
     :ivar cpu_ratio: by requests per second of the servers' CPU time, or None where that isn't known.
     :ivar spread: the lowest and the highest ratio of a single round.
+    :ivar disturbed: whether other processes were in the way of a round of either peer, so that the ratio
+        decides nothing.
     """
 
     goal: Goal
     ratio: float
     cpu_ratio: float | None
     spread: tuple[float, float]
+    disturbed: bool
 
     @property
     def met(self) -> bool:
@@ -85,7 +89,7 @@ def remark(loads: Sequence[Load]) -> str:
     server, client = _server_busy(loads), _client_busy(loads)
     if server is None or server >= BUSY:
         return ""
-    return "the client sets the pace" if client >= IDLE else "disturbed: others used these cores"
+    return "the client sets the pace" if client >= IDLE else DISTURBED
 
 
 def judge(rounds: Rounds) -> list[Verdict]:
@@ -97,7 +101,10 @@ def judge(rounds: Rounds) -> list[Verdict]:
         ours, other = rounds[goal.ours], rounds[goal.other]
         single = [one.rate / two.rate for one, two in zip(ours, other, strict=True)]
         cpu_ratio = _quotient(_cpu_rate(ours), _cpu_rate(other))
-        verdicts.append(Verdict(goal, _rate(ours) / _rate(other), cpu_ratio, (min(single), max(single))))
+        disturbed = any(remark([load]) == DISTURBED for load in (*ours, *other))
+        verdicts.append(
+            Verdict(goal, _rate(ours) / _rate(other), cpu_ratio, (min(single), max(single)), disturbed)
+        )
     return verdicts
 
 
@@ -106,9 +113,10 @@ def verdict_line(verdict: Verdict) -> str:
     goal = verdict.goal
     by_cpu = "" if verdict.cpu_ratio is None else f", {verdict.cpu_ratio:.2f} by server CPU"
     low, high = verdict.spread
+    outcome = "undecided: disturbed" if verdict.disturbed else "met" if verdict.met else "MISSED"
     return (
         f"{goal.ours + ' / ' + goal.other:<32} {verdict.ratio:5.2f}  goal {goal.least:.2f}: "
-        f"{'met' if verdict.met else 'MISSED'}  (rounds {low:.2f} to {high:.2f}{by_cpu})"
+        f"{outcome}  (rounds {low:.2f} to {high:.2f}{by_cpu})"
     )
 
 

@@ -238,16 +238,17 @@ errnoMapping: dict[int, type[ConnectError]] = {
 """errno of a connection attempt -> the class that means it; any other is a plain :class:`ConnectError`."""
 
 
-def getConnectError(e: BaseException) -> ConnectError:
+def getConnectError(e: BaseException | tuple[int, str]) -> ConnectError:
     """Translate what a socket raised while connecting.
 
-    :param e: normally an ``OSError``; a two-argument exception is read as (errno, text); anything
-        else is only quoted.
+    :param e: normally an ``OSError``; a two-argument exception, or a pair, is read as (errno, text);
+        anything else is only quoted.
     :returns: an instance of the matching subclass of :class:`ConnectError`, with the errno as ``osError``.
     """
     from socket import gaierror  # here, because the vocabulary imports no socket
 
-    number, text = e.args if len(e.args) == 2 else (None, str(e))
+    arguments = e if isinstance(e, tuple) else e.args
+    number, text = arguments if len(arguments) == 2 else (None, str(e))
     if isinstance(e, gaierror):  # its numbers are EAI codes, which mean other things as an errno
         return UnknownHostError(number, text)
     if number is None:  # raised by Python code and not by the system: the class is all that there is

@@ -63,6 +63,7 @@ class Registration:
         if why:
             self.fdset.settle(self)
             self.fdset.lost(self, why, reading=True)
+            why = None  # this frame is in its traceback: the two would be a cycle
         elif self.writing is None and self.armed:
             if descriptor._buffer.size or descriptor.disconnecting or descriptor._writeDisconnecting:
                 self.on_writable()
@@ -80,6 +81,7 @@ class Registration:
             why = self.fdset.raised(self.descriptor, "doWrite", error)
         if why:
             self.fdset.lost(self, why, reading=False)
+            why = None  # as above
         elif self.armed and self.writing is None:
             self._watch_or_lose()
 
@@ -101,6 +103,7 @@ class Registration:
                 why = self.fdset.raised(self.descriptor, "doRead", error)
             if why:
                 self.fdset.lost(self, why, reading=True)
+                why = None  # as above
             else:
                 self._number_is_good(self.reading)
 

@@ -415,7 +415,7 @@ class AsyncioReactor:
             one.
         :raises CannotListenError: if the address can't be had.
         """
-        self._use()
+        self._use().ownership.check("reactor.listenTCP")
         listening = Port(port, factory, backlog, interface, self)
         listening.startListening()
         return listening
@@ -438,6 +438,7 @@ class AsyncioReactor:
         :param bindAddress: the local (host, port) to connect from.
         """
         parts = self._use()
+        parts.ownership.check("reactor.connectTCP")
         connector = Connector(host, port, factory, timeout, bindAddress, self)
         parts.shutdown.connectors.add(connector)
         connector.connect()
@@ -454,8 +455,10 @@ class AsyncioReactor:
         :param factory: builds a protocol for each connection.
         :raises UnsupportedAddressFamily: for any other family.
         """
-        self._use()
-        return Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
+        self._use().ownership.check("reactor.adoptStreamPort")
+        port = Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
+        port.startListening()
+        return port
 
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Server | None:
         """Put a protocol of ``factory`` on a socket that is connected already. The number is duplicated:
@@ -467,7 +470,7 @@ class AsyncioReactor:
         :returns: the transport; None if the factory built no protocol.
         :raises UnsupportedAddressFamily: for any other family.
         """
-        self._use()
+        self._use().ownership.check("reactor.adoptStreamConnection")
         return Server.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
 
     # Threads (IReactorThreads)

@@ -57,9 +57,9 @@ class Shutdown:
     async def close_transports(self) -> None:
         """Ask every port to stop and every connection to close, wait for at most ``GRACE`` seconds, then lose
         those that are left."""
-        self._names.close()
         for descriptor in self._connecting():
             self._lose(descriptor, "the reactor was stopped")
+        self._names.close()
         for descriptor in self._fdset.descriptors():
             self._ask(descriptor)
         if not self._hurried:

@@ -189,7 +189,7 @@ class WatchBoard:
             ) from error
 
     def remove(self, writing: bool, fd: int) -> None:
-        """``loop.remove_writer`` or ``..reader``, for a number that may be closed or another's by now."""
+        """``loop.remove_writer`` or its twin, for a number that may be closed or another's by now."""
         if self.loop.is_closed():
             return
         try:
