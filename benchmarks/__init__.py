@@ -11,9 +11,9 @@ machine meets all of them, and the median round counts. Two measures are told:
 * requests per second of the server's CPU time, which says more where the server is not what limits. It is no
   cure for a busy machine: shared caches and different batch sizes move it too.
 
-A peer whose server had time to spare is marked: the client set the pace, or, where neither of the two was busy,
-other processes took the cores away. A ratio with a peer that was disturbed is told as such, and decides nothing:
-run again when the machine is quiet.
+A peer whose server had time to spare is marked: the client set the pace, or, where neither of the two was
+busy, other processes took the cores away. A ratio with a peer that was disturbed is told as such, and decides
+nothing: run again when the machine is quiet.
 
 ``raw-epoll`` serves as the ceiling: a Python loop that does nothing but ``recv`` and ``send``. What the
 client asks of that one is the most that it can ask of anyone.
