@@ -333,11 +333,11 @@ def test_pickling_keeps_the_size() -> None:
 
 def test_a_forgotten_pool_neither_keeps_the_program_nor_loses_its_work() -> None:
     program = (
-        "import time\n"
+        "import os, time\n"
         "from twisted_compat.adapter.threads import ThreadPool\n"
         "pool = ThreadPool(2, 2)\n"
         "pool.start()\n"
-        "for n in range(6): pool.callInThread(lambda n=n: (time.sleep(0.01), print(n)))\n"
+        "for n in range(6): pool.callInThread(lambda n=n: (time.sleep(0.01), os.write(1, b'%d ' % n)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
