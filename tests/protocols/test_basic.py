@@ -460,7 +460,7 @@ class TestLength:
 
 
 class TestCost:
-    """Work grows with the input and not with its square, told by counting or by ending before the year does."""
+    """Work grows with the input and not with its square, told by counting or by coming to an end."""
 
     def test_small_lines_in_one_chunk(self) -> None:
         protocol = Collector()
