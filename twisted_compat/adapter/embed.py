@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from zope.interface import classImplements, implementedBy
+from zope.interface import providedBy
 
 from twisted_compat.adapter.reactor import AsyncioReactor
 from twisted_compat.current import current_reactor, set_default_reactor_factory
@@ -24,6 +24,10 @@ T = TypeVar("T")
 class ReactorProxy:
     """Stands for the current reactor, whichever that is when an attribute is asked for. It provides whatever
     that one provides."""
+
+    @property
+    def __providedBy__(self) -> Any:  # where zope.interface looks
+        return providedBy(current_reactor())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(current_reactor(), name)
@@ -41,8 +45,6 @@ class ReactorProxy:
         return f"<the current reactor: {current_reactor()!r}>"
 
 
-# The type checker's zope plugin wants interfaces spelled out one by one; these are whatever the reactor has.
-classImplements(ReactorProxy, *implementedBy(AsyncioReactor))  # type: ignore[misc, no-untyped-call]
 set_default_reactor_factory(AsyncioReactor)
 reactor = ReactorProxy()
 """The current reactor, for code that imports one: the running loop's, else the process's default one."""
@@ -59,8 +61,16 @@ def run(
     :param args: what to call it with, after the reactor.
     :param loop_factory: makes the loop, such as ``uvloop.new_event_loop``.
     :returns: what ``main`` returned, after the reactor has stopped.
+    :raises TypeError: if ``main`` can't be called, such as a coroutine.
     :raises RuntimeError: inside a running event loop.
     """
+    if not callable(main):
+        raise TypeError(f"run() calls main itself, but {main!r} can't be called. Write run(main, *args).")
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            "run() was called inside a running event loop, which can't be run a second time. "
+            "Write `async with AsyncioReactor() as reactor: await main(reactor)`."
+        )
 
     async def attached() -> T:
         async with AsyncioReactor() as attached_reactor:
@@ -76,16 +86,34 @@ def run(
 
 
 def _run_on(loop: asyncio.AbstractEventLoop, main: Any) -> Any:
-    """``asyncio.run`` on a loop that exists: what Python 3.10's own can't do."""
+    """``asyncio.run`` on a loop that exists, which it then closes: what Python 3.10's own can't do."""
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(main)
     finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-        asyncio.set_event_loop(None)
-        loop.close()
+        try:
+            _cancel_all_tasks(loop)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+def _cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs, and wait for it. What it raises, nobody else would hear of."""
+    left = asyncio.all_tasks(loop)
+    if not left:
+        return
+    for task in left:
+        task.cancel()
+    results = loop.run_until_complete(_settled(left))
+    for task, result in zip(left, results, strict=True):
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            loop.call_exception_handler(
+                {"message": "unhandled exception as run() ended", "exception": result, "task": task}
+            )
+
+
+async def _settled(tasks: set[asyncio.Task[Any]]) -> list[Any]:
+    return await asyncio.gather(*tasks, return_exceptions=True)

@@ -81,12 +81,14 @@ class SystemEvents:
         :raises KeyError: if there is no such event or phase.
         :raises TypeError: if that is no trigger's ID.
         """
-        try:
-            phase, event, trigger = triggerID
-        except ValueError:
-            raise TypeError(
-                f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned."
-            ) from None
+        if not isinstance(triggerID, tuple) or len(triggerID) != 3:
+            raise TypeError(f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned.")
+        phase, event, trigger = triggerID
+        if event not in self._triggers or phase not in PHASES:
+            raise KeyError(
+                f"No trigger was ever added to the phase {phase!r} of an event {event!r} here. "
+                "Pass what this reactor's addSystemEventTrigger returned."
+            )
         triggers = self._triggers[event][phase]
         for index, candidate in enumerate(triggers):
             if candidate is trigger:
@@ -100,54 +102,72 @@ class SystemEvents:
         self._between[event] = wait
 
     def fireSystemEvent(self, eventType: str) -> None:
-        """Run all triggers of an event, phase after phase. Each trigger runs once; one that raises is logged
-        and the others run."""
-        phases = self._triggers.get(eventType, {})
-        awaited = [
-            result
-            for result in self._run_phase(phases.get("before", []))
-            if isinstance(result, self._vocabulary.defer.Deferred)
-        ]
-        if not awaited:
-            self._fire_during(eventType)
-            return
-        left = len(awaited)
+        """Run all triggers of an event, phase after phase.
 
-        def one_done(result: Any) -> None:
+        Each trigger runs once. What one raises is logged, and the others run; a KeyboardInterrupt or
+        SystemExit gets out of here, but not before they have.
+
+        A Deferred that "before" waited for keeps its result. If it fails, that is logged, and so is handled.
+
+        :param eventType: the event's name. One without triggers does nothing.
+        """
+        awaited: list[Any] = []
+        try:
+            self._run_phase(eventType, "before", awaited)
+        finally:  # an event that has begun is finished, or the reactor would never have stopped
+            self._wait_for(eventType, awaited)
+
+    def _wait_for(self, event: str, results: list[Any]) -> None:
+        """Go on to "during" when every Deferred of "before" has fired."""
+        deferreds = [result for result in results if isinstance(result, self._vocabulary.defer.Deferred)]
+        left = len(deferreds)
+        if not left:
+            self._fire_during(event)
+
+        def one_done(result: Any) -> Any:
             nonlocal left
             if isinstance(result, self._vocabulary.failure.Failure):
                 logger.error(
-                    "a Deferred that the event %r waited for failed", eventType, exc_info=_exc_info(result)
+                    "a Deferred that the event %r waited for failed", event, exc_info=_exc_info(result)
                 )
+                result = None
             left -= 1
             if not left:
-                self._fire_during(eventType)
+                self._fire_during(event)
+            return result
 
-        for deferred in awaited:
+        for deferred in deferreds:
             deferred.addBoth(one_done)
 
     def _fire_during(self, event: str) -> None:
-        self._run_phase(self._triggers.get(event, {}).get("during", []))
-        wait = self._between.get(event)
-        if wait is None:
-            self._fire_after(event)
-        else:
-            wait(lambda: self._fire_after(event))
+        try:
+            self._run_phase(event, "during")
+        finally:
+            wait = self._between.get(event)
+            if wait is None:
+                self._fire_after(event)
+            else:
+                wait(lambda: self._fire_after(event))
 
     def _fire_after(self, event: str) -> None:
-        self._run_phase(self._triggers.get(event, {}).get("after", []))
+        self._run_phase(event, "after")
 
-    def _run_phase(self, triggers: list[Any]) -> list[Any]:
-        """Take the triggers off the list one by one, so that one which adds or removes others sees the list
-        as it is."""
-        results = []
-        while triggers:
-            callable, args, kw = triggers.pop(0)
+    def _run_phase(self, event: str, phase: str, results: list[Any] | None = None) -> None:
+        """Take the triggers off their list one by one, so that one which adds or removes others sees the
+        list as it is. What they return is put into ``results``."""
+        phases = self._triggers.get(event)
+        while phases and phases[phase]:
+            callable, args, kw = phases[phase].pop(0)
             try:
-                results.append(callable(*args, **kw))
-            except Exception:
-                logger.exception("a system event trigger raised: %r", callable)
-        return results
+                result = callable(*args, **kw)
+            except (KeyboardInterrupt, SystemExit):
+                self._run_phase(event, phase, results)
+                raise
+            except BaseException:  # CancelledError too: it is the trigger's, and nobody cancelled the event
+                logger.exception("a trigger of the event %r raised: %r", event, callable)
+            else:
+                if results is not None:
+                    results.append(result)
 
 
 builtin_callable = callable  # Twisted names a parameter of addSystemEventTrigger so

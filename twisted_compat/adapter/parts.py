@@ -39,13 +39,34 @@ class Parts:
         self.names = Names(loop, vocabulary, reactor)
         self.shutdown = Shutdown(loop, self.fdset, self.names, vocabulary)
         self.signals: Signals | None = None
+        self._closing = False
+
+    def hurry(self) -> None:
+        """Wait for nobody any more: neither for connections to send what they have, nor for threads."""
+        self.shutdown.hurry()
+        if self._closing:
+            self.threads.abandon()
 
     async def close(self) -> None:
         """End what is left once the transports are closed: timers, threads, look-ups, signal handlers."""
+        self._closing = True
         self.timers.cancel_all()
         self.names.close()
-        await self.threads.close()
-        self.timers.cancel_all()  # what the last thread's results have started
+        try:
+            if self.shutdown.hurried:
+                self.threads.abandon()
+            else:
+                await self.threads.close()
+        except asyncio.CancelledError:  # as by asyncio.run at its end: leave the threads, but nothing else
+            self.threads.abandon()
+        finally:
+            self._close_the_rest("the reactor was stopped")
+
+    def _close_the_rest(self, why: str) -> None:
+        """Close whatever is there, such as what triggers of "after" and the last threads' results opened."""
+        self.names.close()
+        self.shutdown.lose_all(why)
+        self.timers.cancel_all()
         self.fdset.close()
         if self.signals is not None:
             self.signals.restore()
@@ -56,6 +77,6 @@ class Parts:
             "the event loop was closed before its reactor was left: what was open is closed now. "
             "Leave the reactor first: `async with AsyncioReactor() as reactor: ...`"
         )
-        self.shutdown.lose_all("the event loop was closed")
-        self.timers.cancel_all()
-        self.fdset.close()
+        self.ownership.take()  # whoever notices may be in another thread; the loop's owner has done with it
+        self.threads.abandon()
+        self._close_the_rest("the event loop was closed")

@@ -46,27 +46,36 @@ class Shutdown:
         self._names = names
         self._vocabulary = vocabulary
         self.connectors: WeakSet[Connector] = WeakSet()  # a connection being made may not be a descriptor yet
-        self._hurried = False
+        self.hurried = False
+        # Who has been told, by id(): held, so that nobody else takes the id, and told only once.
+        self._told: dict[int, Any] = {}
         self._waiter: asyncio.Future[None] | None = None
 
     def hurry(self) -> None:
         """Wait for nobody any more."""
-        self._hurried = True
+        self.hurried = True
         self._wake()
 
     async def close_transports(self) -> None:
         """Ask every port to stop and every connection to close, wait for at most ``GRACE`` seconds, then lose
-        those that are left."""
+        those that are left.
+
+        If the task that runs it is cancelled, as ``asyncio.run`` does at its end, that is a reason to hurry
+        and not to leave sockets open: it goes on to the end.
+        """
         for descriptor in self._connecting():
             self._lose(descriptor, "the reactor was stopped")
         self._names.close()
         for descriptor in self._fdset.descriptors():
             self._ask(descriptor)
-        if not self._hurried:
+        if not self.hurried:
             self._waiter = self._loop.create_future()
             timer = self._loop.call_later(GRACE, self._wake)
             self._fdset.when_empty(self._wake)
-            await self._waiter
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                self.hurry()
             timer.cancel()
         self.lose_all("the reactor was stopped")
 
@@ -82,13 +91,15 @@ class Shutdown:
                 descriptor.loseConnection()
             else:  # still connecting, or a stranger's: there is nothing to wait for
                 self._lose(descriptor, "the reactor was stopped")
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # SystemExit too: what was asked for is happening, and the others are waiting
             logger.exception("closing %r at shutdown raised", descriptor)
 
     def lose_all(self, why: str) -> None:
         """Tell every connection that is being made, and every descriptor, that it is lost."""
         for _ in range(ROUNDS):
-            open_ones = self._connecting() + self._fdset.descriptors()
+            open_ones = [d for d in self._connecting() + self._fdset.descriptors() if id(d) not in self._told]
             if not open_ones:
                 return
             for descriptor in open_ones:
@@ -99,10 +110,15 @@ class Shutdown:
         return [c.transport for c in self.connectors if c.state == "connecting" and c.transport is not None]
 
     def _lose(self, descriptor: Any, why: str) -> None:
+        if id(descriptor) in self._told:
+            return
+        self._told[id(descriptor)] = descriptor
         self._fdset.removeReader(descriptor)
         self._fdset.removeWriter(descriptor)
         words = self._vocabulary
         try:
             descriptor.connectionLost(words.failure.Failure(words.error.ConnectionLost(why)))
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # as in _ask
             logger.exception("connectionLost of %r raised", descriptor)

@@ -17,18 +17,23 @@ logger = logging.getLogger(__name__)
 def introduce(protocol: Any, transport: Any) -> None:
     """Call ``protocol.makeConnection(transport)``.
 
-    If it raises, the connection is lost for that reason. Nothing is raised here: what the protocol's
-    callbacks raise goes to the log, so that one protocol's fault never reaches the port that accepted it.
+    If it raises, the connection is lost for that reason. What the protocol's callbacks raise goes to the log
+    and no further, so that one protocol's fault never reaches the port that accepted it; but for
+    KeyboardInterrupt and SystemExit, which end the program.
 
     :param protocol: an IProtocol provider.
     :param transport: a connected transport with that protocol.
     """
     try:
         protocol.makeConnection(transport)
-    except Exception:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # CancelledError too: it is about the protocol, and not about the port
         reason = transport.reactor.vocabulary.failure.Failure()
         logger.error("connectionMade of %r raised: its connection is closed", protocol, exc_info=True)
         try:
             transport.connectionLost(reason)
         except Exception:
             logger.error("connectionLost of %r raised", protocol, exc_info=True)
+        finally:
+            del reason  # its traceback has this frame: the two would be a cycle
