@@ -228,7 +228,8 @@ async def test_a_failing_trigger_and_a_failing_deferred_are_logged_once_each(
         await asyncio.sleep(0)
         failing.errback(ValueError("not today"))
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert [str(record.exc_info[1]) for record in errors if record.exc_info] == ["not today", "division by zero"]
+    raised = [str(record.exc_info[1]) for record in errors if record.exc_info]
+    assert raised == ["not today", "division by zero"]
 
 
 async def test_stop_twice_is_an_error_and_the_host_loop_goes_on() -> None:
@@ -475,7 +476,11 @@ def test_iterate_runs_what_is_due(loop_factory: LoopFactory) -> None:
 
 @pytest.mark.parametrize("api", ["callLater", "listenTCP", "stop"])
 async def test_a_wrong_thread_is_told_what_to_write(api: str) -> None:
-    arguments: dict[str, tuple[Any, ...]] = {"callLater": (0, print), "listenTCP": (0, Recording()), "stop": ()}
+    arguments: dict[str, tuple[Any, ...]] = {
+        "callLater": (0, print),
+        "listenTCP": (0, Recording()),
+        "stop": (),
+    }
     async with AsyncioReactor() as reactor:
 
         def call() -> None:
@@ -520,3 +525,27 @@ async def test_a_clean_life_logs_nothing_above_info(caplog: pytest.LogCaptureFix
         await until(lambda: factory.made[0].received)
     noise = [r for r in caplog.records if r.levelno > logging.INFO and r.name.startswith("twisted_compat")]
     assert not noise
+
+
+# What only shows with all layers together
+
+
+async def test_a_coroutine_returned_by_data_received_is_explained(caplog: pytest.LogCaptureFixture) -> None:
+    class Eager(Recorder):
+        async def dataReceived(self, data: bytes) -> None:  # type: ignore[override]  # the mistake itself
+            raise AssertionError("never runs")
+
+    class EagerFactory(Recording):
+        def buildProtocol(self, addr: Any) -> Recorder:
+            self.made.append(Eager())
+            return self.made[-1]
+
+    factory = EagerFactory()
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenTCP(0, factory)
+        _, writer = await asyncio.open_connection("127.0.0.1", port.getHost().port)
+        writer.write(b"x")
+        await until(lambda: factory.made and factory.made[0].lost)
+        writer.close()
+    assert factory.made[0].lost[0].check(TypeError)
+    assert caplog.text.count("asyncio.ensure_future") == 1

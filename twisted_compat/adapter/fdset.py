@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 from collections.abc import Callable
 from threading import get_ident
@@ -52,23 +53,27 @@ class Registration:
         While it reads it counts as armed, so that its writes need not ask for it one by one.
         """
         descriptor = self.descriptor
-        self.armed = True
+        self.armed = reading = True
         try:
             why = descriptor.doRead()
+            if not why and self.armed and self.writing is None:
+                # on_writable, spelled out: this is every answer that a server gives.
+                if descriptor._buffer.size or descriptor.disconnecting or descriptor._writeDisconnecting:
+                    reading = False
+                    why = descriptor.doWrite()
+                else:
+                    self.armed = False
         except (KeyboardInterrupt, SystemExit):
             self.fdset.settle(self)
             raise
         except BaseException as error:  # CancelledError too: who isn't closed for it would be called for ever
-            why = self.fdset.raised(descriptor, "doRead", error)
+            why = self.fdset.raised(descriptor, "doRead" if reading else "doWrite", error)
         if why:
             self.fdset.settle(self)
-            self.fdset.lost(self, why, reading=True)
+            self.fdset.lost(self, why, reading=reading)
             why = None  # this frame is in its traceback: the two would be a cycle
-        elif self.writing is None and self.armed:
-            if descriptor._buffer.size or descriptor.disconnecting or descriptor._writeDisconnecting:
-                self.on_writable()
-            else:
-                self.armed = False
+        elif self.armed and self.writing is None:
+            self._watch_or_lose()
 
     def on_writable(self) -> None:
         """The descriptor can be written, or its turn has come to try."""
@@ -285,7 +290,8 @@ class DescriptorSet:
         return error
 
     def lost(self, registration: Registration, why: Any, *, reading: bool) -> None:
-        """``doRead`` or ``doWrite`` returned ``why``, or something else did away with it: tell the descriptor.
+        """``doRead`` or ``doWrite`` returned ``why``, or something else did away with it: tell the
+        descriptor.
 
         :param why: an exception, or a negative number: -2 is ConnectionDone, any other ConnectionLost.
         :param reading: it was ``doRead``, so that ConnectionDone may mean the end of what is read alone.
@@ -293,8 +299,10 @@ class DescriptorSet:
         descriptor = registration.descriptor
         registration = self._find(descriptor) or registration  # it may have left and come back in the call
         words = self.vocabulary
-        if not isinstance(why, BaseException):
+        if isinstance(why, int):
             why = words.error.ConnectionDone() if why == -2 else words.error.ConnectionLost()
+        elif not isinstance(why, BaseException):
+            why = self._unreadable_result(descriptor, why)
         reason = words.failure.Failure(why)
         halfway = (
             reading
@@ -310,6 +318,18 @@ class DescriptorSet:
                 descriptor.connectionLost(reason)
         except Exception:
             logger.exception("%sonnectionLost of %r raised", "readC" if halfway else "c", descriptor)
+
+    def _unreadable_result(self, descriptor: Any, result: Any) -> TypeError:
+        """What was returned says nothing about the connection: it was most likely meant for somebody else."""
+        if inspect.iscoroutine(result):
+            result.close()  # it will not be run, and need not complain of that as well
+        error = TypeError(
+            f"{descriptor!r} or its protocol returned {result!r} where None, a negative number or an exception "
+            "says what became of the connection. In dataReceived, start what takes time with "
+            "asyncio.ensure_future(...) and return None."
+        )
+        logger.error("the connection is closed: %s", error)
+        return error
 
     def forget(self, registration: Registration) -> None:
         """Stop whatever is watched for it and remove it."""

@@ -174,7 +174,7 @@ class AsyncioReactor:
         if self._state is State.RUNNING:
             self.stop()
         elif self._state is State.STOPPING and self._parts is not None:
-            self._parts.shutdown.hurry()
+            self._parts.hurry()
             self._crash()
 
     async def __aenter__(self) -> AsyncioReactor:
@@ -193,7 +193,7 @@ class AsyncioReactor:
             await self.stopped()
         except asyncio.CancelledError:  # cancelled again while leaving: close at once, not in peace
             if self._parts is not None:
-                self._parts.shutdown.hurry()
+                self._parts.hurry()
                 await self.stopped()
             raise
 
@@ -224,7 +224,7 @@ class AsyncioReactor:
         try:
             loop.run_forever()
         except BaseException:
-            parts.shutdown.hurry()  # KeyboardInterrupt or SystemExit: nobody wants to wait now
+            parts.hurry()  # KeyboardInterrupt or SystemExit: nobody wants to wait now
             raise
         finally:
             starting.cancel()

@@ -129,7 +129,12 @@ class FileDescriptor:
             registration = self._registration
             if registration is None or not registration.armed:
                 self.startWriting()  # first, because it may refuse (a wrong thread): then nothing is accepted
-            self._buffer.append(data)
+            buffer = self._buffer
+            if buffer.size:
+                buffer.append(data)
+            else:  # append, spelled out for the first write of a turn, which nearly always is the only one
+                buffer.single = data
+                buffer.size = len(data)
             if self.producer is not None:
                 self._maybePauseProducer()
 
@@ -157,14 +162,16 @@ class FileDescriptor:
         buffer = self._buffer
         if buffer.size:
             data: bytes | memoryview | None = buffer.single  # nearly always; head() knows the other cases
-            if data is None or buffer.size > self.SEND_LIMIT:
-                data = buffer.head(self.SEND_LIMIT)
-            written = self.writeSomeData(data)
+            written = self.writeSomeData(buffer.head(self.SEND_LIMIT) if data is None else data)
             if type(written) is not int or written < 0:
                 return written
-            buffer.consume(written)
-            if buffer.size:
-                return None if written else 0
+            if data is not None and written == buffer.size:  # consume, spelled out for the usual case
+                buffer.single = None
+                buffer.size = 0
+            else:
+                buffer.consume(written)
+                if buffer.size:
+                    return None if written else 0
         registration = self._registration
         if registration is None or registration.writing is not None:
             self.stopWriting()
