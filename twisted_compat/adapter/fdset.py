@@ -120,8 +120,8 @@ class Registration:
 
     def _number_is_good(self, watch: Watch | None) -> bool:
         """Lose a descriptor that is closed, or has taken another number, and stayed registered."""
-        if watch is None:
-            return True
+        if watch is None or watch.stopped:  # a loop whose books were wrong may have this call in its queue still
+            return False
         fdset = self.fdset
         try:
             good: bool = self.descriptor.fileno() == watch.fd
@@ -294,7 +294,7 @@ class DescriptorSet:
         descriptor.
 
         :param why: an exception, or a negative number: -2 is ConnectionDone, any other ConnectionLost.
-        :param reading: it was ``doRead``, so that ConnectionDone may mean the end of what is read alone.
+        :param reading: it was ``doRead``, so that ConnectionDone may be the end of what is read alone.
         """
         descriptor = registration.descriptor
         registration = self._find(descriptor) or registration  # it may have left and come back in the call
@@ -324,8 +324,8 @@ class DescriptorSet:
         if inspect.iscoroutine(result):
             result.close()  # it will not be run, and need not complain of that as well
         error = TypeError(
-            f"{descriptor!r} or its protocol returned {result!r} where None, a negative number or an exception "
-            "says what became of the connection. In dataReceived, start what takes time with "
+            f"{descriptor!r} or its protocol returned {result!r}, where None, a negative number or an "
+            "exception says what became of the connection. In dataReceived, start what takes time with "
             "asyncio.ensure_future(...) and return None."
         )
         logger.error("the connection is closed: %s", error)
