@@ -120,7 +120,7 @@ class Registration:
 
     def _number_is_good(self, watch: Watch | None) -> bool:
         """Lose a descriptor that is closed, or has taken another number, and stayed registered."""
-        if watch is None or watch.stopped:  # a loop whose books were wrong may have this call in its queue still
+        if watch is None or watch.stopped:  # a loop with wrong books may have this call queued
             return False
         fdset = self.fdset
         try:

@@ -46,9 +46,10 @@ class Watch:
     :ivar owner: whoever asked; told apart by identity.
     :ivar file: which file the number stood for when the watch was made; None if the owner is sure to stop the
         watch before the number is closed.
+    :ivar stopped: it is not to call back any more.
     """
 
-    __slots__ = ("_lifeline", "_name", "_ticking", "board", "fd", "file", "owner", "writing")
+    __slots__ = ("_lifeline", "_name", "_ticking", "board", "fd", "file", "owner", "stopped", "writing")
 
     def __init__(
         self, board: WatchBoard, fd: int, writing: bool, owner: Owner, name: str, file: tuple[int, int] | None
@@ -58,12 +59,14 @@ class Watch:
         self.writing = writing
         self.owner = owner
         self.file = file
+        self.stopped = False
         self._name = name
         self._lifeline: weakref.ref[MethodType] | None = None
         self._ticking: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
         """Call back no more. Never fails, whatever has become of the number."""
+        self.stopped = True
         self._lifeline = None
         if self._ticking is not None:
             self._ticking.cancel()

@@ -1,0 +1,129 @@
+"""The write buffer: appended, looked at and consumed in whatever pieces, it is one row of bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from twisted_compat.transport.buffer import WriteBuffer
+
+pieces = st.one_of(st.binary(min_size=1, max_size=5), st.binary(min_size=20, max_size=70))
+
+
+class BufferMachine(RuleBasedStateMachine):
+    """The buffer against a plain bytes object, with limits small enough that every way to send is taken."""
+
+    @initialize()
+    def start(self) -> None:
+        self.buffer = WriteBuffer()
+        self.model = b""
+
+    @rule(data=pieces)
+    def append(self, data: bytes) -> None:
+        self.buffer.append(data)
+        self.model += data
+
+    @rule(limit=st.integers(1, 64))
+    def head(self, limit: int) -> None:
+        head = bytes(self.buffer.head(limit))
+        assert self.model.startswith(head)
+        assert len(head) <= limit
+        assert bool(head) == bool(self.model)
+
+    @precondition(lambda self: self.model)
+    @rule(limit=st.integers(1, 64), data=st.data())
+    def send(self, limit: int, data: st.DataObject) -> None:
+        """What a transport does: the kernel takes some of what it is offered."""
+        head = self.buffer.head(limit)
+        accepted = data.draw(st.integers(0, len(head)))
+        self.buffer.consume(accepted)
+        self.model = self.model[accepted:]
+
+    @rule(data=st.data())
+    def consume_any(self, data: st.DataObject) -> None:
+        count = data.draw(st.integers(0, len(self.model)))
+        self.buffer.consume(count)
+        self.model = self.model[count:]
+
+    @rule(excess=st.integers(1, 5))
+    def consume_too_much(self, excess: int) -> None:
+        with pytest.raises(ValueError):
+            self.buffer.consume(len(self.model) + excess)
+        if self.model:
+            with pytest.raises(ValueError):
+                self.buffer.consume(-excess)
+
+    @rule()
+    def clear(self) -> None:
+        self.buffer.clear()
+        self.model = b""
+
+    @invariant()
+    def holds_what_the_model_holds(self) -> None:
+        if hasattr(self, "buffer"):
+            assert bytes(self.buffer) == self.model
+            assert self.buffer.size == len(self.buffer) == len(self.model)
+            assert self.buffer.single is None or self.buffer.single == self.model
+            assert bool(self.buffer) == bool(self.model)
+
+
+TestBufferMachine = BufferMachine.TestCase
+TestBufferMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@given(st.lists(pieces, max_size=20), st.integers(1, 100))
+@settings(max_examples=60, deadline=None)
+def test_draining_gives_everything_in_order(written: list[bytes], limit: int) -> None:
+    buffer = WriteBuffer()
+    for piece in written:
+        buffer.append(piece)
+    sent = b""
+    while buffer.size:
+        head = bytes(buffer.head(limit))
+        sent += head
+        buffer.consume(len(head))
+    assert sent == b"".join(written)
+    assert buffer.head(limit) == b""
+
+
+def test_one_whole_write_is_not_copied() -> None:
+    buffer = WriteBuffer()
+    data = b"x" * 1000
+    buffer.append(data)
+    assert buffer.single is data
+    assert buffer.head(1000) is data
+
+
+def test_small_writes_leave_as_one_piece() -> None:
+    buffer = WriteBuffer()
+    for _ in range(100):
+        buffer.append(b"0123456789")
+    assert bytes(buffer.head(2000)) == b"0123456789" * 100
+
+
+def test_a_piece_larger_than_a_send_is_only_looked_at() -> None:
+    buffer = WriteBuffer()
+    large = bytes(range(256)) * 1000
+    buffer.append(large)
+    sent = b""
+    while buffer.size:
+        head = buffer.head(1000)
+        assert isinstance(head, memoryview) and head.obj is large
+        sent += head
+        buffer.consume(min(len(head), 777))
+        sent = sent[: len(large) - buffer.size]
+    assert sent == large
+
+
+def test_a_slow_peer_has_nothing_joined_again_for_each_few_bytes() -> None:
+    buffer = WriteBuffer()
+    for _ in range(1000):
+        buffer.append(b"x" * 10)
+    joined = buffer.head(1000)
+    for _ in range(50):
+        buffer.consume(10)
+        head = buffer.head(1000)
+        assert isinstance(head, memoryview) and head.obj is joined
+    assert buffer.size == 10_000 - 500
