@@ -608,6 +608,25 @@ async def test_results_that_mean_nothing(fdset: Any, sockets: Any, method: str, 
     assert fdset.descriptors() == [stranger] and stranger.reasons == []
 
 
+@pytest.mark.parametrize("method", ["read", "write"])
+async def test_a_result_that_says_nothing_is_explained(
+    fdset: Any, sockets: Any, caplog: Any, method: str
+) -> None:
+    """As when ``dataReceived`` is a coroutine function: it is closed, lest it warn as well."""
+    ours, peer = sockets()
+    peer.send(b"x")
+
+    async def later() -> None:
+        raise AssertionError("not to be run")
+
+    stranger = Stranger(ours)
+    setattr(stranger, method, later)
+    add(fdset, stranger, method[0])
+    await until(lambda: stranger.reasons)
+    assert stranger.reasons[0].type is TypeError and "ensure_future" in str(stranger.reasons[0].value)
+    assert len(errors(caplog)) == 1 and fdset.descriptors() == []
+
+
 @implementer(IHalfCloseableDescriptor)
 class HalfCloseable(Stranger):
     def __init__(self, *arguments: Any) -> None:
