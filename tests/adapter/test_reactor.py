@@ -549,3 +549,13 @@ async def test_a_coroutine_returned_by_data_received_is_explained(caplog: pytest
         writer.close()
     assert factory.made[0].lost[0].check(TypeError)
     assert caplog.text.count("asyncio.ensure_future") == 1
+
+
+def test_a_call_that_was_due_before_run_may_stop_it(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    events: list[str] = []
+    reactor.addSystemEventTrigger("during", "startup", events.append, "startup")
+    reactor.addSystemEventTrigger("during", "shutdown", events.append, "shutdown")
+    reactor.callLater(0, reactor.stop)
+    reactor.run()
+    assert events == ["startup", "shutdown"]

@@ -219,7 +219,8 @@ class AsyncioReactor:
         signals = Signals(loop, self._on_signal)
         if installSignalHandlers:
             signals.install()
-        starting = loop.call_soon(self._start)
+        self._crashed = False
+        starting = loop.call_soon(self._use)
         self._runs_loop = True
         try:
             loop.run_forever()
@@ -254,6 +255,8 @@ class AsyncioReactor:
 
         :raises ReactorNotRunning: if it isn't running, or is stopping already.
         """
+        if self._runs_loop:
+            self._use()  # a call that was due before run() comes before the start: it may stop all the same
         parts = self._parts
         if self._state is not State.RUNNING or parts is None:
             raise self.vocabulary.error.ReactorNotRunning("Can't stop a reactor that isn't running.")
