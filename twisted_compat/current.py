@@ -27,7 +27,16 @@ _default_factory: Callable[[], Any] | None = None
 
 
 def register_reactor(loop: Any, reactor: Any) -> None:
-    """Make ``reactor`` the one of ``loop``. The caller has checked that the loop has none."""
+    """Make ``reactor`` the one of ``loop``.
+
+    :raises RuntimeError: if another one has the loop.
+    """
+    other = _by_loop.get(loop)
+    if other is not None and other is not reactor:
+        raise RuntimeError(
+            f"This event loop has a reactor already, {other!r}. "
+            "Use that one: twisted_compat.current_reactor()."
+        )
     _by_loop[loop] = reactor
 
 

@@ -559,3 +559,18 @@ def test_a_call_that_was_due_before_run_may_stop_it(loop_factory: LoopFactory) -
     reactor.callLater(0, reactor.stop)
     reactor.run()
     assert events == ["startup", "shutdown"]
+
+
+def test_a_second_signal_ends_the_waiting(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    factory = Recording()
+    reactor.listenTCP(0, factory)
+
+    def never() -> Deferred[None]:
+        reactor.callLater(0, os.kill, os.getpid(), signal.SIGINT)
+        return Deferred()
+
+    reactor.addSystemEventTrigger("before", "shutdown", never)
+    reactor.callWhenRunning(os.kill, os.getpid(), signal.SIGINT)
+    reactor.run()
+    assert factory.stops == 1

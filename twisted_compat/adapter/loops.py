@@ -10,7 +10,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-__all__ = ["Capabilities", "capabilities_of"]
+__all__ = ["Capabilities", "capabilities_of", "close_loop", "refuse_inside_a_loop", "running_loop"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,32 @@ def capabilities_of(loop: asyncio.AbstractEventLoop) -> Capabilities:
             "Run on a selector loop, as in asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)."
         )
     return _SELECTOR
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def refuse_inside_a_loop(what: str, instead: str) -> None:
+    """Teach whoever would run a loop inside a running one.
+
+    :param what: what was called.
+    :param instead: what to write.
+    :raises RuntimeError: if a loop runs in this thread.
+    """
+    if running_loop() is not None:
+        raise RuntimeError(
+            f"{what} was called inside a running event loop, and no loop can be run inside another. "
+            f"That loop runs the reactor too: write {instead}."
+        )
+
+
+def close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop that has stopped for good, with its asynchronous generators and its default executor."""
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from twisted_compat.adapter.fdset import DescriptorSet
@@ -40,6 +41,13 @@ class Parts:
         self.shutdown = Shutdown(loop, self.fdset, self.names, vocabulary)
         self.signals: Signals | None = None
         self._closing = False
+        self.hot_methods: dict[str, Callable[..., Any]] = {
+            "addReader": self.fdset.addReader,
+            "addWriter": self.fdset.addWriter,
+            "removeReader": self.fdset.removeReader,
+            "removeWriter": self.fdset.removeWriter,
+            "callLater": self.timers.callLater,
+        }
 
     def hurry(self) -> None:
         """Wait for nobody any more: neither for connections to send what they have, nor for threads."""

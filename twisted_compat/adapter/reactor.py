@@ -17,11 +17,12 @@ from typing import Any
 from zope.interface import implementer
 
 from twisted_compat.adapter.lifecycle import State, SystemEvents, TriggerID
+from twisted_compat.adapter.loops import close_loop, refuse_inside_a_loop, running_loop
 from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.signals import Signals
 from twisted_compat.adapter.threads import ThreadPool
 from twisted_compat.adapter.timers import DelayedCall
-from twisted_compat.current import register_reactor, registered_reactor, unregister_reactor
+from twisted_compat.current import register_reactor, unregister_reactor
 from twisted_compat.interfaces import (
     IReactorCore,
     IReactorFDSet,
@@ -87,7 +88,7 @@ class AsyncioReactor:
         caller = sys._getframe(1)
         self._made_at = f"{caller.f_code.co_filename}:{caller.f_lineno}"
         if loop is None:
-            loop = _running_loop()
+            loop = running_loop()
         if loop is not None:
             self._bind(loop)
 
@@ -102,27 +103,17 @@ class AsyncioReactor:
     # Binding to a loop
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> Parts:
-        other = registered_reactor(loop)
-        if other is not None and other is not self:
-            raise RuntimeError(
-                f"This event loop has a reactor already, made at {other._made_at}. "
-                "Use that one: twisted_compat.current_reactor()."
-            )
         if loop.is_closed():
             raise RuntimeError(
                 "A reactor can't take a closed event loop. "
                 "Give it a fresh one: AsyncioReactor(asyncio.new_event_loop())."
             )
-        parts = self._parts = Parts(loop, self)
+        parts = Parts(loop, self)
         register_reactor(loop, self)
+        self._parts = parts
         self._state = State.BOUND
-        # These are called for every write and every timer; as attributes of the instance they cost one call,
-        # not two.
-        self.addReader = parts.fdset.addReader  # type: ignore[method-assign]
-        self.addWriter = parts.fdset.addWriter  # type: ignore[method-assign]
-        self.removeReader = parts.fdset.removeReader  # type: ignore[method-assign]
-        self.removeWriter = parts.fdset.removeWriter  # type: ignore[method-assign]
-        self.callLater = parts.timers.callLater  # type: ignore[method-assign]
+        # Called for every write and timer: as attributes of the instance they cost one call, not two.
+        self.__dict__.update(parts.hot_methods)
         return parts
 
     def _unbind(self) -> None:
@@ -130,8 +121,8 @@ class AsyncioReactor:
         parts, self._parts = self._parts, None
         if parts is not None:
             unregister_reactor(parts.loop, self)
-        for name in ("addReader", "addWriter", "removeReader", "removeWriter", "callLater"):
-            self.__dict__.pop(name, None)
+            for name in parts.hot_methods:
+                self.__dict__.pop(name, None)
         self._state = State.UNBOUND
         self.running = False
         waiters, self._waiters = self._waiters, []
@@ -140,14 +131,13 @@ class AsyncioReactor:
                 waiter.set_result(None)
 
     def _use(self) -> Parts:
-        """The parts, on a loop: the running one, or one of our own until ``run()``. Inside its running loop
-        this starts the reactor."""
+        """The parts, on the running loop, which starts the reactor, or on one of our own until ``run()``."""
         parts = self._parts
         if parts is not None and parts.loop.is_closed():  # under us, as at the end of asyncio.run
             self._unbind()
             parts.abandon()
             parts = self._parts  # a protocol that was told may have taken a loop already
-        running = _running_loop()
+        running = running_loop()
         if parts is None:
             self._owns_loop = running is None
             parts = self._bind(running or (self._loop_factory or asyncio.new_event_loop)())
@@ -175,7 +165,7 @@ class AsyncioReactor:
             self.stop()
         elif self._state is State.STOPPING and self._parts is not None:
             self._parts.hurry()
-            self._crash()
+            self._close_what_is_open(lambda: None)  # without the triggers that are still waited for
 
     async def __aenter__(self) -> AsyncioReactor:
         self._use()
@@ -206,12 +196,9 @@ class AsyncioReactor:
         :raises RuntimeError: inside a running event loop.
         :raises ReactorAlreadyRunning: if it runs already.
         """
-        if _running_loop() is not None:
-            raise RuntimeError(
-                "reactor.run() was called inside a running event loop, which can't be run a second time. "
-                "That loop runs the reactor too: "
-                "write `async with AsyncioReactor() as reactor: await reactor.stopped()`."
-            )
+        refuse_inside_a_loop(
+            "reactor.run()", "`async with AsyncioReactor() as reactor: await reactor.stopped()`"
+        )
         if self._state in (State.RUNNING, State.STOPPING):
             raise self.vocabulary.error.ReactorAlreadyRunning()
         parts = self._use()
@@ -234,8 +221,7 @@ class AsyncioReactor:
             signals.restore()
 
     def _end_run(self, parts: Parts) -> None:
-        """The loop has returned: because the reactor stopped or crashed, or because somebody else stopped the
-        loop."""
+        """The loop has returned: the reactor stopped or crashed, or somebody else stopped the loop."""
         loop = parts.loop
         if self._state is State.RUNNING:
             self.stop()
@@ -243,9 +229,7 @@ class AsyncioReactor:
             loop.run_until_complete(self.stopped())
         if self._state is State.UNBOUND and self._owns_loop:
             self._owns_loop = False
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
+            close_loop(loop)
 
     def stop(self) -> None:
         """Fire the "shutdown" event on the next turn of the loop, then close everything that the reactor
@@ -275,7 +259,8 @@ class AsyncioReactor:
         """Between the "during" and the "after" triggers of "shutdown": close ports and connections; at the
         very end, the parts."""
         parts = self._parts
-        assert parts is not None
+        if parts is None or parts.shutdown.task is not None:  # begun already, by a second signal
+            return
         self.running = False
 
         async def close() -> None:
@@ -311,11 +296,7 @@ class AsyncioReactor:
 
         :raises RuntimeError: while the loop runs: it can't be run inside itself.
         """
-        if _running_loop() is not None:
-            raise RuntimeError(
-                "reactor.iterate() was called inside a running event loop, which can't be run inside itself. "
-                "Let the loop turn instead: `await asyncio.sleep(delay)`."
-            )
+        refuse_inside_a_loop("reactor.iterate()", "`await asyncio.sleep(delay)`, which lets the loop turn")
         loop = self._use().loop
         if self._state is State.BOUND:
             self._start()
@@ -353,7 +334,7 @@ class AsyncioReactor:
 
         :returns: None if it was called; else an ID for :meth:`removeSystemEventTrigger`.
         """
-        if _running_loop() is not None:
+        if running_loop() is not None:
             self._use()
         if self._state in (State.RUNNING, State.STOPPING):
             callable(*args, **kw)
@@ -517,9 +498,3 @@ class AsyncioReactor:
         """The IHostnameResolver that looks up names."""
         return self._use().names.nameResolver
 
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
