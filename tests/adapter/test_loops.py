@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.adapter.strangers import reset, tcp_pair
-from twisted_compat.adapter.loops import capabilities_of
+from twisted_compat.adapter.loops import capabilities_of, close_loop
 
 
 async def test_each_loop_does_what_its_capabilities_say() -> None:
@@ -64,3 +64,14 @@ def test_a_loop_that_cannot_watch_is_named(bases: tuple[type, ...]) -> None:
         RuntimeError, match=r"asyncio\.windows_events\.ProactorEventLoop cannot watch.*SelectorEventLoop"
     ):
         capabilities_of(kind.__new__(kind))
+
+
+def test_a_loop_is_closed_also_when_interrupted() -> None:
+    class Interrupted(asyncio.SelectorEventLoop):
+        async def shutdown_asyncgens(self) -> None:
+            raise KeyboardInterrupt
+
+    loop = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        close_loop(loop)
+    assert loop.is_closed()

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from zope.interface import providedBy
 
+from twisted_compat.adapter.loops import close_loop, refuse_inside_a_loop
 from twisted_compat.adapter.reactor import AsyncioReactor
 from twisted_compat.current import current_reactor, set_default_reactor_factory
 
@@ -66,11 +67,7 @@ def run(
     """
     if not callable(main):
         raise TypeError(f"run() calls main itself, but {main!r} can't be called. Write run(main, *args).")
-    if asyncio._get_running_loop() is not None:
-        raise RuntimeError(
-            "run() was called inside a running event loop, which can't be run a second time. "
-            "Write `async with AsyncioReactor() as reactor: await main(reactor)`."
-        )
+    refuse_inside_a_loop("run()", "`async with AsyncioReactor() as reactor: await main(reactor)`")
 
     async def attached() -> T:
         async with AsyncioReactor() as attached_reactor:
@@ -93,11 +90,9 @@ def _run_on(loop: asyncio.AbstractEventLoop, main: Any) -> Any:
     finally:
         try:
             _cancel_all_tasks(loop)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
         finally:
             asyncio.set_event_loop(None)
-            loop.close()
+            close_loop(loop)
 
 
 def _cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:

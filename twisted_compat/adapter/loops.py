@@ -77,7 +77,12 @@ def refuse_inside_a_loop(what: str, instead: str) -> None:
 
 
 def close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Close a loop that has stopped for good, with its asynchronous generators and its default executor."""
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
+    """Close a loop that has stopped for good, with its asynchronous generators and its default executor.
+
+    It is closed also if an interrupt cuts those short.
+    """
+    try:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
