@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import within
 from twisted_compat import AsyncioReactor, current, current_reactor
-from twisted_compat.current import register_reactor, registered_reactor, unregister_reactor
+from twisted_compat.current import register_reactor, unregister_reactor
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -104,17 +104,18 @@ def test_a_factory_that_fails_is_asked_again(made: list[object], monkeypatch: py
     assert current_reactor() is made[0]
 
 
-def test_registering(loop_factory: LoopFactory) -> None:
-    loop, reactor = loop_factory(), object()
-    assert registered_reactor(loop) is None
+async def test_registering(made: list[object]) -> None:
+    loop, reactor = asyncio.get_running_loop(), object()
     register_reactor(loop, reactor)
-    assert registered_reactor(loop) is reactor
+    register_reactor(loop, reactor)
+    assert current_reactor() is reactor
+    with pytest.raises(RuntimeError, match="has a reactor already"):
+        register_reactor(loop, object())
     unregister_reactor(loop, object())  # the loop has been taken by another since
-    assert registered_reactor(loop) is reactor
+    assert current_reactor() is reactor
     unregister_reactor(loop, reactor)
     unregister_reactor(loop, reactor)
-    assert registered_reactor(loop) is None
-    loop.close()
+    assert current_reactor() is made[0]
 
 
 def test_a_loop_is_not_kept_alive(loop_factory: LoopFactory) -> None:

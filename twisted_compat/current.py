@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 __all__ = [
     "current_reactor",
     "register_reactor",
-    "registered_reactor",
     "set_default_reactor_factory",
     "unregister_reactor",
 ]
@@ -44,11 +43,6 @@ def unregister_reactor(loop: Any, reactor: Any) -> None:
     """Undo :func:`register_reactor`; does nothing if another reactor has taken the loop since."""
     if _by_loop.get(loop) is reactor:
         del _by_loop[loop]
-
-
-def registered_reactor(loop: Any) -> Any | None:
-    """The reactor bound to ``loop``, or None."""
-    return _by_loop.get(loop)
 
 
 def set_default_reactor_factory(factory: Callable[[], Any]) -> None:
