@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import io
+import logging
 import pickle
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from twisted_compat import failure as failure_module
-from twisted_compat.failure import DefaultException, Failure, NoCurrentExceptionError
+from twisted_compat.failure import DefaultException, Failure, NoCurrentExceptionError, exc_info_of
 
 
 class Boom(Exception):
@@ -386,6 +387,14 @@ def test_in_another_process() -> None:
 
 
 # --- showing ------------------------------------------------------------------------------------------------
+
+
+def test_as_logging_takes_it(caplog: pytest.LogCaptureFixture) -> None:
+    failure = caught()
+    assert exc_info_of(failure) == (failure.type, failure.value, failure.tb)
+    failure.cleanFailure()
+    logging.getLogger(__name__).error("it failed", exc_info=exc_info_of(failure))
+    assert "in explode" in caplog.text and "Boom" in caplog.text
 
 
 def test_default_text_is_pythons() -> None:

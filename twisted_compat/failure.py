@@ -23,7 +23,7 @@ from collections.abc import Coroutine, Generator, Sequence
 from types import FunctionType, TracebackType
 from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
 
-__all__ = ["DefaultException", "Failure", "NoCurrentExceptionError", "startDebugMode"]
+__all__ = ["DefaultException", "Failure", "NoCurrentExceptionError", "exc_info_of", "startDebugMode"]
 
 Variables: TypeAlias = Sequence[tuple[str, Any]]
 Frame: TypeAlias = tuple[str, str, int, Variables, Variables]
@@ -47,6 +47,14 @@ class DefaultException(Exception):
 
 class NoCurrentExceptionError(Exception):
     """``Failure()`` was called where no exception is being handled."""
+
+
+def exc_info_of(failure: Any) -> Any:
+    """The class, exception and traceback of a failure: what :mod:`logging` takes as ``exc_info``.
+
+    :param failure: a Failure, of this package or of Twisted.
+    """
+    return failure.type, failure.value, failure.getTracebackObject()
 
 
 class Failure(BaseException):

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from twisted_compat.failure import exc_info_of
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["State", "SystemEvents", "TriggerID"]
@@ -128,7 +129,7 @@ class SystemEvents:
             nonlocal left
             if isinstance(result, self._vocabulary.failure.Failure):
                 logger.error(
-                    "a Deferred that the event %r waited for failed", event, exc_info=_exc_info(result)
+                    "a Deferred that the event %r waited for failed", event, exc_info=exc_info_of(result)
                 )
                 result = None
             left -= 1
@@ -171,7 +172,3 @@ class SystemEvents:
 
 
 builtin_callable = callable  # Twisted names a parameter of addSystemEventTrigger so
-
-
-def _exc_info(failure: Any) -> Any:
-    return failure.type, failure.value, failure.getTracebackObject()

@@ -19,6 +19,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from twisted_compat.failure import exc_info_of
 from twisted_compat.interfaces import IHostnameResolver, IHostResolution, IResolutionReceiver, IResolverSimple
 from twisted_compat.vocabulary import Vocabulary
 
@@ -390,7 +391,7 @@ class _Hostnames:
                     "Looking up %r with %r failed",
                     name,
                     self.simple,
-                    exc_info=(failure.type, failure.value, failure.getTracebackObject()),
+                    exc_info=exc_info_of(failure),
                 )
 
         deferred.addCallback(found).addErrback(failed).addBoth(lambda _: resolution.complete())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from twisted_compat.failure import Failure
+from twisted_compat.failure import Failure, exc_info_of
 
 __all__ = ["Record", "log_failure"]
 
@@ -21,7 +21,7 @@ _logger = logging.getLogger("twisted_compat.defer")
 
 def log_failure(message: str, failure: Failure) -> None:
     """Log ``failure`` with its traceback, at error level, to the logger ``twisted_compat.defer``."""
-    _logger.error(message, exc_info=(failure.type, failure.value, failure.getTracebackObject()))
+    _logger.error(message, exc_info=exc_info_of(failure))
 
 
 class Record:
