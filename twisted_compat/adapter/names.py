@@ -65,8 +65,7 @@ class Names:
         :returns: a Deferred of an IPv4 address as text. It fails with ``DNSLookupError``, which is also
             Deferred's ``TimeoutError`` if it was a matter of time. It can be cancelled.
         """
-        if isinstance(name, (bytes, bytearray)):
-            name = name.decode("utf-8", "surrogateescape")  # what isn't a name fails as one, not here
+        name = _as_text(name)
         if not name:
             return self._vocabulary.defer.succeed("0.0.0.0")
         if _is_literal(name):
@@ -128,24 +127,31 @@ class Names:
 
 
 class _Resolution:
-    """A look-up under way. It can be cancelled; either way the receiver hears of its end once."""
+    """A look-up under way. It can be cancelled; either way the receiver hears of its end once.
 
-    def __init__(self, name: str, receiver: Any) -> None:
-        self.name = name
+    :param host_name: what is looked up, as IHostnameResolver takes it.
+    :param receiver: the IResolutionReceiver.
+    :param address_types: the classes of addresses that it wants; None for all.
+    """
+
+    def __init__(self, host_name: str | bytes, receiver: Any, address_types: Iterable[Any] | None) -> None:
+        self.name = _as_text(host_name)
+        self.types = None if address_types is None else list(address_types)
         self._receiver = receiver
         self._stop: Callable[[], object] | None = None
         self.done = False
 
-    def begin(self, stop: Callable[[], object] | None = None) -> None:
-        self._stop = stop
+    def begin(self) -> bool:
+        """Tell the receiver of it. False: it didn't want it after all, and has cancelled."""
         self._tell("resolutionBegan", self)
+        return not self.done
 
     def stop_with(self, stop: Callable[[], object]) -> None:
         """Say how to stop the work; it may be over already."""
         self._stop = None if self.done else stop
 
     def found(self, address: Any) -> None:
-        if not self.done:
+        if not self.done and (self.types is None or type(address) in self.types):
             self._tell("addressResolved", address)
 
     def complete(self) -> None:
@@ -208,13 +214,10 @@ class LoopResolver:
                 f"There are no addresses for the transport {transportSemantics!r}. "
                 'Write transportSemantics="TCP" or transportSemantics="UDP".'
             )
-        types = None if addressTypes is None else list(addressTypes)
-        resolution = _Resolution(_as_text(hostName), resolutionReceiver)
-        resolution.begin()
-        if resolution.done:  # the receiver didn't want it after all
+        resolution = _Resolution(hostName, resolutionReceiver, addressTypes)
+        if not resolution.begin():
             return resolution
-        work = self._look_up(resolution, portNumber, types, transportSemantics)
-        task = self._loop.create_task(work)
+        task = self._loop.create_task(self._look_up(resolution, portNumber, transportSemantics))
         self._tasks[task] = resolution
         task.add_done_callback(self._tasks.pop)
         resolution.stop_with(task.cancel)
@@ -228,13 +231,11 @@ class LoopResolver:
                 del self._tasks[task]
             resolution.cancel()
 
-    async def _look_up(
-        self, resolution: _Resolution, port: int, types: list[Any] | None, semantics: str
-    ) -> None:
+    async def _look_up(self, resolution: _Resolution, port: int, semantics: str) -> None:
         try:
             host = _to_ascii(resolution.name)
             answers = await self._loop.getaddrinfo(
-                host, port, family=self._family(types), type=SOCKET_TYPES[semantics]
+                host, port, family=self._family(resolution.types), type=SOCKET_TYPES[semantics]
             )
         except (OSError, ValueError):  # ValueError: one can't even ask for it, such as an empty label, or NUL
             answers = []
@@ -246,7 +247,7 @@ class LoopResolver:
             raise
         for family, _, _, _, where in answers:
             address = self._make_address(family, semantics, where)
-            if address is not None and (types is None or type(address) in types):
+            if address is not None:
                 resolution.found(address)
         resolution.complete()
 
@@ -365,14 +366,11 @@ class _Hostnames:
         transportSemantics: str = "TCP",
     ) -> Any:
         """Ask the simple resolver for its address (IHostnameResolver)."""
-        name = _as_text(hostName)
-        types = None if addressTypes is None else list(addressTypes)
-        resolution = _Resolution(name, resolutionReceiver)
-        resolution.begin()
-        if resolution.done:
+        resolution = _Resolution(hostName, resolutionReceiver, addressTypes)
+        if not resolution.begin():
             return resolution
         try:
-            host_name = _to_ascii(name)
+            host_name = _to_ascii(resolution.name)
         except UnicodeError:
             resolution.complete()
             return resolution
@@ -381,15 +379,14 @@ class _Hostnames:
         def found(host: str) -> None:
             kinds = self._vocabulary.address
             kind = kinds.IPv6Address if ":" in host else kinds.IPv4Address
-            if types is None or kind in types:
-                resolution.found(kind(transportSemantics, host, portNumber))
+            resolution.found(kind(transportSemantics, host, portNumber))
 
         def failed(failure: Any) -> None:
             expected = (self._vocabulary.error.DNSLookupError, self._vocabulary.defer.TimeoutError)
             if not resolution.done and not failure.check(*expected):
                 logger.error(
                     "Looking up %r with %r failed",
-                    name,
+                    resolution.name,
                     self.simple,
                     exc_info=exc_info_of(failure),
                 )
@@ -403,7 +400,8 @@ class _Hostnames:
 
 
 def _as_text(name: str | bytes) -> str:
-    return name if isinstance(name, str) else bytes(name).decode("utf-8", "surrogateescape")
+    """The name as text. What can't be a name becomes one that is not found; it doesn't fail here."""
+    return name.decode("utf-8", "surrogateescape") if isinstance(name, (bytes, bytearray)) else name
 
 
 def _is_literal(name: str) -> bool:
