@@ -1,10 +1,11 @@
 # All that a fresh machine needs is python3 (3.10 or later) with venv, and make.
 #
-#   make demo    set up, then serve a Redis-speaking Twisted-style server inside an asyncio application
-#   make test    set up, then run the tests on stdlib asyncio and on uvloop
-#   make check   lint, types, layers, package build, the README's commands
-#   make bench   echo benchmarks against Twisted's reactors and asyncio's own transports
-#   make clean   remove everything these targets made
+#   make demo         set up, then serve a Redis-speaking Twisted-style server inside an asyncio application
+#   make test         set up, then run the tests on stdlib asyncio and on uvloop
+#   make conformance  run Twisted's own tests of Deferreds, tasks, threads and failures against these modules
+#   make check        lint, types, layers, package build, the README's commands
+#   make bench        echo benchmarks against Twisted's reactors and asyncio's own transports
+#   make clean        remove everything these targets made
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +16,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types layers package readme bench coverage clean
+.PHONY: help demo test conformance check lint format types layers package readme bench coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +36,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(STAMP)
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 check: lint types layers package readme
 

@@ -1,0 +1,119 @@
+"""Puts this package's modules into the place of Twisted's, before anything of Twisted is imported.
+
+So not only the tests but trial, Twisted's log and its reactors work with our Deferreds and Failures too.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any, TypeVar
+
+__all__ = ["SHIMS", "take_the_places"]
+
+PLACES = {
+    "twisted.internet.defer": "twisted_compat.defer",
+    "twisted.internet.task": "twisted_compat.task",
+    "twisted.internet.threads": "twisted_compat.threads",
+    "twisted.python.failure": "twisted_compat.failure",
+}
+
+# Private names that Twisted imports from these modules, and that our package has no use for. What only a test
+# looks at is no reason to be here, unless without it the whole test module can't be imported.
+SHIMS: tuple[tuple[str, str, Callable[[], Any], str], ...] = (
+    ("twisted.internet.defer", "_T", lambda: TypeVar("_T"), "trial._asynctest annotates with it"),
+    (
+        "twisted.internet.defer",
+        "_DeferredListResultListT",
+        lambda: Any,
+        "test_defer imports it, for annotations",
+    ),
+    (
+        "twisted.internet.defer",
+        "_DeferredListSingleResultT",
+        lambda: Any,
+        "test_defer imports it, for annotations",
+    ),
+    (
+        "twisted.internet.defer",
+        "Failure",
+        lambda: importlib.import_module("twisted_compat.failure").Failure,
+        "test_inlinecb imports it from there, and not from twisted.python.failure",
+    ),
+    (
+        "twisted.internet.task",
+        "_EPSILON",
+        lambda: sys.float_info.epsilon,
+        "posixbase adds it to the delay of a LoopingCall, for reactors without a clock of their own",
+    ),
+)
+
+
+def take_the_places() -> list[str]:
+    """Alias the modules.
+
+    :returns: the public names of Twisted's modules that ours lack, dotted. Each is replaced by something that
+        raises when called, so that the tests of the others can run.
+    :raises RuntimeError: if Twisted is imported already.
+    """
+    if any(place in sys.modules for place in PLACES):
+        raise RuntimeError(
+            "Twisted's modules are imported already, so ours come too late. "
+            "Call take_the_places() as the first thing of a process."
+        )
+    missing = []
+    for place, ours in PLACES.items():
+        module = _import_or_empty(ours)
+        sys.modules[place] = module
+        parent, _, name = place.rpartition(".")
+        setattr(importlib.import_module(parent), name, module)
+    for place, name, make, _ in SHIMS:
+        if not hasattr(sys.modules[place], name):
+            setattr(sys.modules[place], name, make())
+    for place in PLACES:
+        for name in _public_names(place):
+            if not hasattr(sys.modules[place], name):
+                setattr(sys.modules[place], name, _stand_in(f"{PLACES[place]}.{name}"))
+                missing.append(f"{place}.{name}")
+    return missing
+
+
+def _import_or_empty(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return ModuleType(name)
+
+
+def _public_names(place: str) -> list[str]:
+    """``__all__`` of Twisted's module, which is read and not imported: ours sits in its place."""
+    parent, _, name = place.rpartition(".")
+    path = f"{sys.modules[parent].__path__[0]}/{name}.py"
+    with open(path, encoding="utf-8") as source:
+        tree = ast.parse(source.read())
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            target = statement.targets[0]
+            if isinstance(target, ast.Name) and target.id == "__all__":
+                return list(ast.literal_eval(statement.value))
+    return []  # it declares none
+
+
+def _stand_in(name: str) -> type[Exception]:
+    """Usable wherever a name is: to call, to decorate, to derive from, to except."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise NotImplementedError(f"{name} doesn't exist.")
+
+    def __new__(cls: object, *args: object, **kwargs: object) -> Callable[..., None]:
+        if len(args) == 1 and isinstance(args[0], FunctionType):  # as a decorator, while a module is imported
+            return refuse
+        raise NotImplementedError(f"{name} doesn't exist.")
+
+    return type(name.rpartition(".")[2], (Exception,), {"__new__": __new__})
