@@ -96,6 +96,7 @@ class Unwell(io.BytesIO):
         raise OSError("full")
 
     def close(self) -> None:
+        super().close()  # as a real file, which tells of a failed flush and is closed all the same
         raise OSError("stuck")
 
 
