@@ -164,7 +164,11 @@ class _Guard(ABC):
 
 
 def _run_in(guard: _Guard, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return maybeDeferred(f, *args, **kwargs).addBoth(guard._release_and_pass)
+    return maybeDeferred(_call, f, args, kwargs).addBoth(guard._release_and_pass)
+
+
+def _call(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return f(*args, **kwargs)  # keywords of any name: they don't meet those of maybeDeferred
 
 
 def _ignore(failure: Failure) -> None:
