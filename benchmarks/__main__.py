@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import select
 import signal
 import subprocess
@@ -18,17 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.command import ROOT, BenchmarkError, cores, duration, module, output_of, whole_number
 from benchmarks.load import Load
 from benchmarks.report import as_json, judge, table, verdict_line
 from benchmarks.servers import PEERS
 
-ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT = 20.0  # seconds for a server to print its port
 SLACK = 30  # seconds that a measurement may take beyond its own duration
-
-
-class BenchmarkError(Exception):
-    """A server or the client failed; the text says which, and what it said."""
 
 
 @dataclass(frozen=True)
@@ -52,43 +47,18 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _number(text: str, most: int) -> int:
-    number = int(text)
-    if not 1 <= number <= most:
-        raise argparse.ArgumentTypeError(f"{number} is not between 1 and {most}")
-    return number
-
-
-def _duration(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and 3600")
-    return seconds
-
-
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """The options on the command line; argparse ends the process if they are wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare echo servers.")
     add = parser.add_argument
-    add("--seconds", type=_duration, default=3.0, help="of each measurement (default 3)")
-    add("--rounds", type=lambda text: _number(text, 1000), default=3, help="default 3")
-    add("--connections", type=lambda text: _number(text, 500), default=50, help="default 50")
+    add("--seconds", type=duration, default=3.0, help="of each measurement (default 3)")
+    add("--rounds", type=lambda text: whole_number(text, 1000), default=3, help="default 3")
+    add("--connections", type=lambda text: whole_number(text, 500), default=50, help="default 50")
     # All requests are sent before a reply is read: what the kernel's buffers don't hold would deadlock.
-    add("--size", type=lambda text: _number(text, 65536), default=1024, help="bytes (default 1024)")
+    add("--size", type=lambda text: whole_number(text, 65536), default=1024, help="bytes (default 1024)")
     add("--only", type=_names, default=tuple(PEERS), metavar="NAME,...", help=", ".join(PEERS))
     add("--json", type=Path, metavar="FILE", help="write everything measured there too")
     return Options(**vars(parser.parse_args(arguments)))
-
-
-def cores() -> tuple[int | None, int | None]:
-    """A core for the server and one for the client; no pinning where there aren't two."""
-    allowed = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-    return (allowed[0], allowed[1]) if len(allowed) > 1 else (None, None)
-
-
-def _module(name: str, core: int | None, *arguments: str) -> list[str]:
-    pinned = [] if core is None else ["--core", str(core)]
-    return [sys.executable, "-m", f"benchmarks.{name}", *arguments, *pinned]
 
 
 @contextmanager
@@ -98,7 +68,7 @@ def serving(name: str, core: int | None, lifetime: float) -> Iterator[tuple[int,
     :param lifetime: seconds after which the process ends even if this one is killed.
     :raises BenchmarkError: if it doesn't come up.
     """
-    command = _module("servers", core, name, "--lifetime", str(int(START_LIMIT + lifetime + 1)))
+    command = module("servers", core, name, "--lifetime", str(int(START_LIMIT + lifetime + 1)))
     # A session of its own: Ctrl-C reaches this process alone, which then ends the server quietly.
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -126,22 +96,10 @@ def measure(name: str, options: Options) -> Load:
     server_core, client_core = cores()
     limit = options.seconds + SLACK
     with serving(name, server_core, limit) as (pid, port):
-        command = _module("load", client_core, str(port), "--server", str(pid))
+        command = module("load", client_core, str(port), "--server", str(pid))
         command += ["--connections", str(options.connections), "--size", str(options.size)]
         command += ["--seconds", str(options.seconds)]
-        try:  # run() kills the client if it takes too long or this process is interrupted
-            done = subprocess.run(
-                command,
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                text=True,
-                timeout=limit,
-                check=True,
-                start_new_session=True,
-            )
-        except subprocess.SubprocessError as error:
-            raise BenchmarkError(f"The client failed against {name}: {error}") from error
-    found = json.loads(done.stdout)
+        found = json.loads(output_of(command, limit, f"The client of {name}"))
     return Load(**found)
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["PEERS", "Peer", "pin"]
+__all__ = ["PEERS", "Peer", "new_loop", "pin"]
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
@@ -56,7 +56,8 @@ def _announce(port: int) -> None:
     print(port, flush=True)
 
 
-def _new_loop(kind: str) -> asyncio.AbstractEventLoop:
+def new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    """A loop of a kind: "asyncio" or "uvloop"."""
     if kind == "uvloop":
         import uvloop
 
@@ -80,7 +81,7 @@ def _serve_ours(kind: str) -> None:
             _announce(port.getHost().port)
             await reactor.stopped()
 
-    _new_loop(kind).run_until_complete(main())
+    new_loop(kind).run_until_complete(main())
 
 
 def _serve_twisted() -> None:
@@ -111,7 +112,7 @@ def _serve_twisted_epoll() -> None:
 def _serve_twisted_asyncio(kind: str) -> None:
     from twisted.internet import asyncioreactor
 
-    asyncioreactor.install(_new_loop(kind))  # type: ignore[no-untyped-call]
+    asyncioreactor.install(new_loop(kind))  # type: ignore[no-untyped-call]
     _serve_twisted()
 
 
@@ -127,7 +128,7 @@ def _serve_protocol(kind: str) -> None:
         def data_received(self, data: bytes) -> None:
             self.transport.write(data)
 
-    loop = _new_loop(kind)
+    loop = new_loop(kind)
     server = loop.run_until_complete(loop.create_server(Echo, HOST, 0, backlog=BACKLOG))
     _announce(server.sockets[0].getsockname()[1])
     loop.run_forever()
