@@ -1,11 +1,12 @@
 # All that a fresh machine needs is python3 (3.10 or later) with venv, and make.
 #
-#   make demo         set up, then serve a Redis-speaking Twisted-style server inside an asyncio application
-#   make test         set up, then run the tests on stdlib asyncio and on uvloop
-#   make conformance  run Twisted's own tests of Deferreds, tasks, threads and failures against these modules
-#   make check        lint, types, layers, package build, the README's commands
-#   make bench        echo benchmarks against Twisted's reactors and asyncio's own transports
-#   make clean        remove everything these targets made
+#   make demo             set up, then serve a Redis-speaking Twisted-style server inside an asyncio application
+#   make test             set up, then run the tests on stdlib asyncio and on uvloop
+#   make conformance      run Twisted's own tests of Deferreds, tasks, threads and failures against these modules
+#   make check            lint, types, layers, package build, the README's commands
+#   make bench            echo benchmarks against Twisted's reactors and asyncio's own transports
+#   make bench-deferreds  benchmarks of Deferreds against Twisted's and asyncio's futures
+#   make clean            remove everything these targets made
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +17,8 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check lint format types layers package readme bench coverage clean
+.PHONY: help demo test conformance check lint format types layers package readme bench bench-deferreds \
+	coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,6 +69,9 @@ readme: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-deferreds: $(STAMP)
+	$(BIN)/python -m benchmarks.deferreds $(ARGS)
 
 coverage: $(STAMP)
 	$(BIN)/python -m coverage erase

@@ -18,6 +18,9 @@ nothing: run again when the machine is quiet.
 ``raw-epoll`` serves as the ceiling: a Python loop that does nothing but ``recv`` and ``send``. What the
 client asks of that one is the most that it can ask of anyone.
 
+How fast Deferreds are is another command's: ``python -m benchmarks.deferreds``.
+
 Modules: ``servers`` (the peers; one process each), ``load`` (the client's process), ``report`` (medians,
-ratios, table), ``__main__`` (the command).
+ratios, table), ``__main__`` (the command); ``deferreds`` (the other command), ``deferred_work`` (its
+process); ``command`` (what the two commands share).
 """

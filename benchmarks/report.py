@@ -12,7 +12,18 @@ from statistics import median
 
 from benchmarks.load import Load
 
-__all__ = ["GOALS", "Goal", "Verdict", "as_json", "judge", "table", "verdict_line"]
+__all__ = [
+    "GOALS",
+    "Goal",
+    "Rounds",
+    "Verdict",
+    "as_json",
+    "judge",
+    "outcome",
+    "table",
+    "verdict_as_json",
+    "verdict_line",
+]
 
 Rounds = Mapping[str, Sequence[Load]]
 
@@ -24,7 +35,7 @@ DISTURBED = "disturbed: others used these cores"
 
 @dataclass(frozen=True)
 class Goal:
-    """How many times as fast as another peer one of ours has to be."""
+    """How many times as fast as another peer one of ours has to be; 0 where only the ratio is asked for."""
 
     ours: str
     other: str
@@ -92,10 +103,10 @@ def remark(loads: Sequence[Load]) -> str:
     return "the client sets the pace" if client >= IDLE else DISTURBED
 
 
-def judge(rounds: Rounds) -> list[Verdict]:
+def judge(rounds: Rounds, goals: Sequence[Goal] = GOALS) -> list[Verdict]:
     """The verdicts on all goals whose two peers were measured."""
     verdicts = []
-    for goal in GOALS:
+    for goal in goals:
         if goal.ours not in rounds or goal.other not in rounds:
             continue
         ours, other = rounds[goal.ours], rounds[goal.other]
@@ -108,15 +119,21 @@ def judge(rounds: Rounds) -> list[Verdict]:
     return verdicts
 
 
+def outcome(verdict: Verdict) -> str:
+    """What became of a goal, in a word or two; empty where there is none."""
+    if not verdict.goal.least:
+        return "disturbed" if verdict.disturbed else ""
+    return "undecided: disturbed" if verdict.disturbed else "met" if verdict.met else "MISSED"
+
+
 def verdict_line(verdict: Verdict) -> str:
     """A verdict as a line of text."""
     goal = verdict.goal
     by_cpu = "" if verdict.cpu_ratio is None else f", {verdict.cpu_ratio:.2f} by server CPU"
     low, high = verdict.spread
-    outcome = "undecided: disturbed" if verdict.disturbed else "met" if verdict.met else "MISSED"
     return (
         f"{goal.ours + ' / ' + goal.other:<32} {verdict.ratio:5.2f}  goal {goal.least:.2f}: "
-        f"{outcome}  (rounds {low:.2f} to {high:.2f}{by_cpu})"
+        f"{outcome(verdict)}  (rounds {low:.2f} to {high:.2f}{by_cpu})"
     )
 
 
@@ -162,7 +179,10 @@ def as_json(rounds: Rounds) -> dict[str, object]:
             }
             for name, loads in rounds.items()
         },
-        "verdicts": [
-            {**vars(verdict), "goal": vars(verdict.goal), "met": verdict.met} for verdict in judge(rounds)
-        ],
+        "verdicts": [verdict_as_json(verdict) for verdict in judge(rounds)],
     }
+
+
+def verdict_as_json(verdict: Verdict) -> dict[str, object]:
+    """A verdict, for ``json.dump``."""
+    return {**vars(verdict), "goal": vars(verdict.goal), "met": verdict.met}
