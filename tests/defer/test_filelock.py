@@ -6,9 +6,6 @@ import errno
 import fcntl
 import importlib.util
 import os
-import select
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,27 +25,10 @@ from twisted_compat.defer import (
     isLocked,
 )
 
+from .peers import Child, Clock
 from .test_deferred import outcome
 
 DEAD = 2**31 - 1  # no process has this id: it is beyond the highest that Linux and macOS give
-
-CHILD = """
-import sys
-from {module} import FilesystemLock, isLocked
-lock = FilesystemLock(sys.argv[1])
-for line in sys.stdin:
-    command = line.strip()
-    if command == "lock":
-        result = (lock.lock(), lock.clean)
-    elif command == "unlock":
-        try:
-            result = lock.unlock()
-        except ValueError:
-            result = "ValueError"
-    else:
-        result = isLocked(sys.argv[1])
-    print(result, flush=True)
-"""
 
 OURS = "twisted_compat.defer"
 TWISTEDS = "twisted.python.lockfile"
@@ -56,44 +36,6 @@ needs_twisted = pytest.mark.skipif(
     importlib.util.find_spec("twisted") is None, reason="shares locks with real Twisted, which is optional"
 )
 MODULES = [OURS, pytest.param(TWISTEDS, marks=needs_twisted)]
-
-
-class Child:
-    """Another process with a lock object of its own."""
-
-    def __init__(self, module: str, name: str) -> None:
-        program = CHILD.format(module=module)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-
-    def tell(self, command: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(command.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> str:
-        assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], DEADLINE)[0], "no answer"
-        return self.process.stdout.readline().decode().strip()
-
-    def ask(self, command: str) -> str:
-        self.tell(command)
-        return self.answer()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(DEADLINE)
-
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.kill()
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.stdout.close()
 
 
 @pytest.fixture
@@ -363,47 +305,6 @@ def test_a_system_without_such_links_is_told(name: str, monkeypatch: pytest.Monk
 
 
 # Waiting for it.
-
-
-class Call:
-    """One call of :class:`Clock`."""
-
-    def __init__(self, when: float, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.when = when
-        self.function = function
-        self.args = args
-        self.pending = True
-
-    def active(self) -> bool:
-        return self.pending
-
-    def cancel(self) -> None:
-        assert self.pending
-        self.pending = False
-
-
-class Clock:
-    """Just enough of IReactorTime, and time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.calls: list[Call] = []
-
-    def callLater(self, delay: float, function: Callable[..., Any], *args: Any) -> Call:
-        self.calls.append(Call(self.now + delay, function, args))
-        return self.calls[-1]
-
-    def waiting(self) -> list[Call]:
-        return [call for call in self.calls if call.pending]
-
-    def advance(self, seconds: float) -> None:
-        end = self.now + seconds
-        while due := [call for call in self.waiting() if call.when <= end]:
-            call = min(due, key=lambda call: call.when)
-            self.now = call.when
-            call.pending = False
-            call.function(*call.args)
-        self.now = end
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ def test_it_equals_lists_and_adds_to_them(items: list[int], others: list[int]) -
     assert row == items
     assert items == row
     assert (row == others) == (items == others)
+    assert (row != others) == (others != row) == (items != others)
     assert row == deque(items)
     assert row != tuple(items)
+    assert (row == tuple(items)) is False
     assert row + others == items + others
     assert others + row == others + items
 

@@ -74,3 +74,6 @@ class Row(deque[T]):
         if isinstance(other, (list, deque)):
             return list(self) == list(other)
         return NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # that of the deque knows nothing of lists
