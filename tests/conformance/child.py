@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import importlib
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from typing import Any
 from tests.conformance.aliases import take_the_places
 from tests.conformance.runner import OUTSIDE, is_wanted
 from tests.conformance.unhandled import ToTwistedLog
+from twisted_compat.current import set_default_reactor_factory
 
 Emit = Callable[..., None]
 
@@ -47,7 +49,7 @@ def main() -> None:
 
 
 def install_reactor(loop: str) -> None:
-    """Make the global reactor one that runs on this kind of loop."""
+    """Make the global reactor one that runs on this kind of loop. It is the one our modules use, too."""
     from twisted.internet import asyncioreactor
 
     if loop == "uvloop":
@@ -58,6 +60,7 @@ def install_reactor(loop: str) -> None:
         event_loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(event_loop)
     asyncioreactor.install(event_loop)
+    set_default_reactor_factory(lambda: importlib.import_module("twisted.internet.reactor"))
 
 
 def run_tests(module: str, without: set[str], only: list[str] | None, emit: Emit) -> None:
