@@ -53,6 +53,10 @@ SHIMS: tuple[tuple[str, str, Callable[[], Any], str], ...] = (
 )
 
 
+# Errors that our modules raise and Twisted's tests expect under Twisted's name.
+ERRORS = ("AlreadyCalled", "AlreadyCancelled", "ReactorNotRunning")
+
+
 def take_the_places() -> list[str]:
     """Alias the modules.
 
@@ -79,7 +83,24 @@ def take_the_places() -> list[str]:
             if not hasattr(sys.modules[place], name):
                 setattr(sys.modules[place], name, _stand_in(f"{PLACES[place]}.{name}"))
                 missing.append(f"{place}.{name}")
+    _share_the_words()
     return missing
+
+
+def _share_the_words() -> None:
+    """Twisted's errors are ours, and what our classes implement of our interfaces they do of Twisted's."""
+    from twisted.internet import error, interfaces
+    from zope.interface import classImplements, implementedBy
+
+    import twisted_compat.error as our_error
+
+    for name in ERRORS:
+        setattr(error, name, getattr(our_error, name))
+    for module_name in [name for name in sys.modules if name.startswith("twisted_compat.task")]:
+        for thing in list(vars(sys.modules[module_name]).values()):
+            if isinstance(thing, type) and thing.__module__ == module_name:
+                names = [interface.__name__ for interface in implementedBy(thing)]
+                classImplements(thing, *(getattr(interfaces, name) for name in names))
 
 
 def _import_or_empty(name: str) -> ModuleType:

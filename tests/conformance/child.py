@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import importlib
 import json
 import logging
 import os
@@ -21,7 +20,7 @@ from typing import Any
 from tests.conformance.aliases import take_the_places
 from tests.conformance.runner import OUTSIDE, is_wanted
 from tests.conformance.unhandled import ToTwistedLog
-from twisted_compat.current import set_default_reactor_factory
+from twisted_compat import current
 
 Emit = Callable[..., None]
 
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def install_reactor(loop: str) -> None:
-    """Make the global reactor one that runs on this kind of loop. It is the one our modules use, too."""
+    """Make the global reactor one that runs on this kind of loop."""
     from twisted.internet import asyncioreactor
 
     if loop == "uvloop":
@@ -60,7 +59,18 @@ def install_reactor(loop: str) -> None:
         event_loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(event_loop)
     asyncioreactor.install(event_loop)
-    set_default_reactor_factory(lambda: importlib.import_module("twisted.internet.reactor"))
+
+
+def follow_the_global_reactor() -> None:
+    """Let our modules, too, use Twisted's global reactor when none is named. Some tests replace it."""
+
+    def ask() -> object:
+        from twisted.internet import reactor
+
+        return reactor
+
+    current._default = None  # else the first answer is kept
+    current.set_default_reactor_factory(ask)
 
 
 def run_tests(module: str, without: set[str], only: list[str] | None, emit: Emit) -> None:
@@ -89,6 +99,7 @@ def make_result(module: str, emit: Emit) -> Any:
 
         def startTest(self, test: Any) -> None:
             super().startTest(test)
+            follow_the_global_reactor()
             self.current, self.outcome, self.detail = test.id(), "passed", ""
             emit("start", self.current)
 
