@@ -2,17 +2,22 @@
 
 ======================  ================================================================================
 ``deferred``            :class:`Deferred`
-``gathering``           :func:`succeed`, :func:`fail`, :func:`maybeDeferred`, :class:`DeferredList`, …
+``gathering``           :func:`succeed`, :func:`fail`, :func:`maybeDeferred`, :func:`ensureDeferred`,
+                        :class:`DeferredList`, …
+``inline``              :func:`inlineCallbacks`, :func:`returnValue`
 ``locks``, ``queues``   :class:`DeferredLock`, :class:`DeferredSemaphore`, :class:`DeferredQueue`
 ``filelock``            :class:`FilesystemLock`, :class:`DeferredFilesystemLock`: locks between processes
 ``errors``              what they raise and fail with
-``record``, ``waiter``  private: the log of unhandled failures; what an asyncio task waits on
+``driver``              private: what runs a generator; ``coroutine`` adds what coroutines need, and
+                        ``coroutine_task`` is what asyncio sees of one
+``waiter``, ``futures`` private: how an asyncio task waits for a Deferred; Deferreds from and to futures
+``record``              private: the log of unhandled failures
 ``row``                 private: what the locks and queues keep those who wait in
 ``misuse``              private: what is said to code that fires one twice, or has it wait for itself
 ======================  ================================================================================
 
 Part of the vocabulary, the lowest layer: it needs :mod:`twisted_compat.failure` alone, and imports asyncio
-only when a Deferred is awaited.
+only when a Deferred is awaited or a coroutine run.
 """
 
 from twisted_compat.defer.deferred import Deferred, getDebugging, setDebugging
@@ -34,6 +39,7 @@ from twisted_compat.defer.gathering import (
     FAILURE,
     SUCCESS,
     DeferredList,
+    ensureDeferred,
     execute,
     fail,
     gatherResults,
@@ -44,6 +50,7 @@ from twisted_compat.defer.gathering import (
     succeed,
     timeout,
 )
+from twisted_compat.defer.inline import inlineCallbacks, returnValue
 from twisted_compat.defer.locks import DeferredLock, DeferredSemaphore
 from twisted_compat.defer.queues import DeferredQueue, QueueOverflow, QueueUnderflow
 
@@ -66,15 +73,18 @@ __all__ = [
     "QueueOverflow",
     "QueueUnderflow",
     "TimeoutError",
+    "ensureDeferred",
     "execute",
     "fail",
     "gatherResults",
     "getDebugging",
+    "inlineCallbacks",
     "isLocked",
     "logError",
     "maybeDeferred",
     "passthru",
     "race",
+    "returnValue",
     "setDebugging",
     "succeed",
     "timeout",

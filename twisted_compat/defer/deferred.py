@@ -14,13 +14,18 @@ The states of a Deferred:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from twisted_compat.defer.errors import CancelledError, TimeoutError
 from twisted_compat.defer.misuse import already_called, returned_itself
 from twisted_compat.defer.record import Record
+from twisted_compat.defer.wake import wake
 from twisted_compat.failure import Failure
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Deferred", "getDebugging", "setDebugging"]
 
@@ -29,11 +34,20 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 # One step of a chain: on success call the first with the second and third as more arguments, on failure the
-# fourth with the rest. None in a callback's place lets the result pass. A step (_HAND_OVER, deferred, ...)
-# gives the result to that Deferred.
-_Step = tuple[Any, Any, Any, Any, Any, Any]
-_HAND_OVER: Any = object()
-_NO_KEYWORDS: dict[str, Any] = {}  # shared by every step without keywords; nothing writes to it
+# fourth with the rest. None in a callback's place lets the result pass. None in place of the keywords marks
+# the steps that are not calls, but told apart by what stands first:
+#   HAND_OVER (deferred,)        give the result to that Deferred, which waits for us
+#   DRIVE     (driver,)          resume a generator or coroutine with it
+Step = tuple[Any, Any, Any, Any, Any, Any]
+HAND_OVER: Any = object()
+DRIVE: Any = object()
+NO_KEYWORDS: dict[str, Any] = {}  # shared by every step without keywords; nothing writes to it
+
+# In a canceller's place: Deferred.cancel found none, so the result that still comes is to be ignored, once.
+_SWALLOW_NEXT: Any = object()
+
+# What a canceller of ours returns: the work has been told, and it decides, perhaps later, what comes of it.
+STILL_WAITING: Any = object()
 
 
 class Deferred(Generic[T]):
@@ -62,7 +76,7 @@ class Deferred(Generic[T]):
         "_record",
         "_running",
         "_steps",
-        "_swallow_next_call",
+        "_waiter",
         "called",
         "paused",
         "result",
@@ -82,10 +96,11 @@ class Deferred(Generic[T]):
         """
         self.called = False
         self.paused = 0
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
+        # The future that an asyncio task waits on for us, and its thread: comes before all steps.
+        self._waiter: tuple[asyncio.Future[Any], int] | None = None
         self._canceller = canceller
         self._running = False
-        self._swallow_next_call = False
         self._record: Record | None = None
         if self.debug:
             self._record = Record()
@@ -136,10 +151,10 @@ class Deferred(Generic[T]):
             (
                 callback,
                 callbackArgs or (),
-                callbackKeywords or _NO_KEYWORDS,
+                callbackKeywords or NO_KEYWORDS,
                 errback,
                 errbackArgs or (),
-                errbackKeywords or _NO_KEYWORDS,
+                errbackKeywords or NO_KEYWORDS,
             )
         )
         if self.called:
@@ -158,7 +173,7 @@ class Deferred(Generic[T]):
 
     def addCallback(self, callback: Any, *args: Any, **kwargs: Any) -> Any:
         """Add ``callback(result, *args, **kwargs)`` for success; failures pass. Returns this Deferred."""
-        self._steps.append((callback, args, kwargs, None, (), _NO_KEYWORDS))
+        self._steps.append((callback, args, kwargs, None, (), NO_KEYWORDS))
         if self.called:
             self._run()
         return self
@@ -177,7 +192,7 @@ class Deferred(Generic[T]):
         """Add ``errback(failure, *args, **kwargs)`` for failure; other results pass. Returns this
         Deferred.
         """
-        self._steps.append((None, (), _NO_KEYWORDS, errback, args, kwargs))
+        self._steps.append((None, (), NO_KEYWORDS, errback, args, kwargs))
         if self.called:
             self._run()
         return self
@@ -260,8 +275,16 @@ class Deferred(Generic[T]):
             self._note_firing()
         self.called = True
         self._canceller = None  # it can't be needed any more, and often refers back to us
+        if self._waiter is not None and not self.paused:
+            waiter, self._waiter = self._waiter, None
+            result = wake(result, waiter[0], waiter[1])
         self.result = result
-        self._run()
+        if self._steps:
+            fired = self._run_steps()  # what _run does, with a call less: this is the hottest line there is
+            if fired is not None:
+                self._run_on(fired)
+        elif isinstance(result, Failure):
+            self._note_failure(result)
 
     def errback(self, fail: Failure | BaseException | None = None) -> None:
         """Fire with a failure.
@@ -270,22 +293,28 @@ class Deferred(Generic[T]):
         :raises AlreadyCalledError: as :meth:`callback`.
         :raises twisted_compat.failure.NoCurrentExceptionError: for None where no exception is being handled.
         """
-        failure = fail if isinstance(fail, Failure) else Failure(fail)
+        failure = fail if isinstance(fail, Failure) else Failure(fail, captureVars=self.debug)
         if self.called or self.debug:
             if self._is_swallowed():
                 return
             self._note_firing()
+        self._fail(failure, None)
+
+    def _fail(self, failure: Failure, canceller: Any) -> None:
         self.called = True
-        self._canceller = None
+        self._canceller = canceller
         self.result = failure
-        self._run()
+        if self._steps or self._waiter is not None:
+            self._run()
+        else:
+            self._note_failure(failure)
 
     def _is_swallowed(self) -> bool:
         """Whether this firing is the one a cancelled operation may still make; raises if none may be."""
         if not self.called:
             return False
-        if self._swallow_next_call:
-            self._swallow_next_call = False
+        if self._canceller is _SWALLOW_NEXT:
+            self._canceller = None
             return True
         raise already_called(self._record)
 
@@ -310,12 +339,12 @@ class Deferred(Generic[T]):
         if self.called:
             return
         canceller = self._canceller
-        if canceller is None:
-            self._swallow_next_call = True
-        else:
-            canceller(self)
+        if canceller is not None and canceller(self) is STILL_WAITING:
+            return
         if not self.called:
-            self.errback(Failure(CancelledError()))
+            if self.debug:
+                self._note_firing()
+            self._fail(Failure(CancelledError()), _SWALLOW_NEXT if canceller is None else None)
 
     def _end_of_chain(self, stop_at_overridden_cancel: bool = False) -> Deferred[Any]:
         """The one that all of a row of chained Deferreds wait for: the first that isn't chained itself.
@@ -343,74 +372,97 @@ class Deferred(Generic[T]):
     # Running.
 
     def _run(self) -> None:
-        """Run the chain as far as it goes, and the chains of those that wait for its result.
+        fired = self._run_steps()
+        if fired is not None:
+            self._run_on(fired)
 
-        Two Deferreds are chained iteratively: the one that has a result hands it to the one that waits and
-        the loop goes on with that. A Deferred left with steps of its own after handing over is returned to
-        when the other has come to rest, also when that is paused (where Twisted leaves those steps undone).
+    def _run_on(self, fired: Deferred[Any]) -> None:
+        """Having run our steps up to one that fired another Deferred, run that one's, and so on.
+
+        It is a loop, and not a recursion, however long the row is. A Deferred left with steps of its own is
+        returned to when the others have come to rest, also when one is paused (where Twisted leaves those
+        steps undone).
         """
-        if self._running:
-            return
         left: list[Deferred[Any]] = []
-        current = self
+        current: Deferred[Any] = self
+        following: Deferred[Any] | None = fired
         while True:
-            waiting = None if current.paused else current._run_steps()
-            if waiting is not None:
+            if following is not None:
                 if current._steps:
                     left.append(current)
-                waiting.result = current._give_away()
-                waiting.paused -= 1
-                current = waiting
+                current = following
             elif left:
                 current = left.pop()
             else:
                 return
+            following = current._run_steps()
 
     def _run_steps(self) -> Deferred[Any] | None:
-        """Run steps until none is left (None), we must wait, or one is reached that gives our result to
-        another Deferred (that is returned)."""
+        """Run steps until none is left, or we must wait (None), or another Deferred has been given a result
+        by one of them and is to be run now (that is returned).
+        """
+        if self._running or self.paused:
+            return None
+        if self._waiter is not None:
+            waiter, self._waiter = self._waiter, None
+            self.result = wake(self.result, waiter[0], waiter[1])
         steps = self._steps
         result = self.result
         failed = isinstance(result, Failure)
-        done = 0
+        fired: Deferred[Any] | None = None
         self._running = True
-        # Steps that callbacks add meanwhile are found by the same iteration; what was run is removed at the
-        # end.
-        for function, args, kwargs, errback, errback_args, errback_kwargs in steps:
-            done += 1
+        # Steps that callbacks add meanwhile are found by the same iteration.
+        remaining = iter(steps)
+        for function, args, kwargs, errback, errback_args, errback_kwargs in remaining:
             if failed:
                 function, args, kwargs = errback, errback_args, errback_kwargs
             if function is None:
                 continue
-            if function is _HAND_OVER:
-                del steps[:done]
-                self._running = False
-                waiting: Deferred[Any] = args
-                return waiting
             try:
                 if kwargs:
                     result = function(result, *args, **kwargs)
-                elif args:
-                    result = function(result, *args)
-                else:
+                elif not args:
                     result = function(result)
+                elif kwargs is not None:
+                    result = function(result, *args)
+                elif function is HAND_OVER:
+                    fired = args[0]
+                    fired.result = result
+                    fired.paused -= 1
+                    result = None
+                else:
+                    result, fired = args[0].resume(self, result)
                 if isinstance(result, Deferred):
                     result = self._result_of(result, function)
             except BaseException:
-                result = Failure()
+                result = Failure(captureVars=self.debug)
             self.result = result
             failed = isinstance(result, Failure)
-            if self.paused and isinstance(result, Deferred):
+            if fired is not None or (self.paused and isinstance(result, Deferred)):
+                del steps[: len(steps) - length_hint(remaining)]
                 break
-        del steps[:done]
+        else:
+            steps.clear()
         self._running = False
         # A failure we rest with is nobody's until somebody adds an errback.
         if failed:
-            if self._record is None:
-                self._record = Record()
-            self._record.failure = result
+            self._note_failure(result)
         elif self._record is not None:
             self._record.failure = None
+        return fired
+
+    def _take(self, result: Any) -> Deferred[Any] | None:
+        """Be fired with ``result`` by a step of another, whose loop then runs what is returned."""
+        if self.called or self.debug:
+            self.callback(result)
+            return None
+        self.called = True
+        self._canceller = None
+        self.result = result
+        if self._steps or self._waiter is not None:
+            return self
+        if isinstance(result, Failure):
+            self._note_failure(result)
         return None
 
     def _result_of(self, returned: Deferred[Any], function: Callable[..., Any]) -> Any:
@@ -420,7 +472,7 @@ class Deferred(Generic[T]):
         if returned._has_result():
             return returned._give_away()
         self.paused += 1
-        returned._steps.append((_HAND_OVER, self, None, _HAND_OVER, self, None))
+        returned._steps.append((HAND_OVER, (self,), None, HAND_OVER, (self,), None))
         return returned
 
     def _has_result(self) -> bool:
@@ -434,6 +486,11 @@ class Deferred(Generic[T]):
         self._mark_handled()
         return result
 
+    def _note_failure(self, failure: Failure) -> None:
+        if self._record is None:
+            self._record = Record()
+        self._record.failure = failure
+
     def _mark_handled(self) -> None:
         if self._record is not None:
             self._record.failure = None
@@ -445,7 +502,8 @@ class Deferred(Generic[T]):
         """The steps still to run: a new list of ``((callback, args, keywords), (errback, args,
         keywords))``.
         """
-        return [(step[:3], step[3:]) for step in self._steps]
+        waking = [] if self._waiter is None else [(wake, self._waiter, NO_KEYWORDS) * 2]
+        return [(step[:3], step[3:]) for step in waking + self._steps]
 
     def __repr__(self) -> str:
         waited_for = self.result if self.called else getattr(self, "_chained_to", None)
@@ -473,21 +531,52 @@ class Deferred(Generic[T]):
           that, the task sees :exc:`asyncio.CancelledError`; any other outcome is given to the task as it
           is. Where it fails with our :exc:`CancelledError` for another reason, that is what the task sees.
         """
-        return _wait_for_result(self)
+        # Only the first await of the process comes here: what needs asyncio is loaded then, and takes this
+        # method's place, to be reached without a call in between.
+        from twisted_compat.defer.waiter import wait_for_result
 
-    __iter__ = __await__
+        Deferred.__await__ = Deferred.__iter__ = wait_for_result  # type: ignore[method-assign, assignment]
+        return wait_for_result(self)
 
+    def __iter__(self) -> Generator[Any, Any, T]:
+        return self.__await__()
 
-def _load_and_wait(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
-    """Load, when first something is awaited, the one module here that needs asyncio; then as that does."""
-    global _wait_for_result
-    from twisted_compat.defer.waiter import wait_for_result
+    # From and to coroutines and asyncio's futures. The modules that do it are built on this one.
 
-    _wait_for_result = wait_for_result
-    return wait_for_result(deferred)
+    @classmethod
+    def fromCoroutine(cls, coro: Coroutine[Any, Any, R] | Generator[Any, Any, R]) -> Deferred[R]:
+        """Run a coroutine, from now on until it first has to wait, and later on as what it waits for comes.
 
+        See :func:`twisted_compat.defer.ensureDeferred`.
 
-_wait_for_result: Callable[[Deferred[Any]], Generator[Any, Any, Any]] = _load_and_wait
+        :returns: fired with what the coroutine returns, or failed with what it raises. Cancelling it cancels
+            what the coroutine waits for.
+        :raises NotACoroutineError: for anything else.
+        """
+        from twisted_compat.defer.coroutine import run_coroutine
+
+        return run_coroutine(coro)
+
+    @classmethod
+    def fromFuture(cls, future: asyncio.Future[R]) -> Deferred[R]:
+        """The result of an asyncio future or task as a Deferred.
+
+        :returns: cancelling it cancels the future. If that is cancelled, it fails with
+            :exc:`asyncio.CancelledError` (:func:`twisted_compat.as_deferred` gives ours instead).
+        """
+        from twisted_compat.defer.futures import from_future
+
+        return from_future(future)
+
+    def asFuture(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
+        """The result as a future of ``loop``; the chain goes on with None.
+
+        Cancelling the future cancels this Deferred, on the loop's next turn, and what that then comes to is
+        dropped (:func:`twisted_compat.as_future` waits for it).
+        """
+        from twisted_compat.defer.futures import as_plain_future
+
+        return as_plain_future(self, loop)
 
 
 def setDebugging(on: bool) -> None:

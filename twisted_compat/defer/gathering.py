@@ -7,12 +7,12 @@ its public side only.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from inspect import iscoroutine
 from typing import Any, ParamSpec, TypeVar, overload
 
 from twisted_compat.defer.deferred import Deferred
-from twisted_compat.defer.errors import FailureGroup, FirstError, NotACoroutineError, TimeoutError
+from twisted_compat.defer.errors import FailureGroup, FirstError, TimeoutError
 from twisted_compat.defer.record import log_failure
 from twisted_compat.failure import Failure
 
@@ -20,6 +20,7 @@ __all__ = [
     "FAILURE",
     "SUCCESS",
     "DeferredList",
+    "ensureDeferred",
     "execute",
     "fail",
     "gatherResults",
@@ -58,6 +59,23 @@ def fail(result: Failure | BaseException | None = None) -> Deferred[Any]:
     return deferred
 
 
+def ensureDeferred(
+    coro: Deferred[T] | Coroutine[Any, Any, T] | Generator[Any, Any, T],
+) -> Deferred[T]:
+    """A Deferred for the result of a coroutine, which runs from now on; a Deferred is returned as it is.
+
+    The coroutine runs on the stack of whoever brings what it awaits: Deferreds, and where an asyncio loop
+    runs anything that an asyncio task may await. It is a task of that loop then: :func:`asyncio.current_task`
+    returns one.
+
+    :param coro: a coroutine, or a generator that waits with ``yield`` or ``yield from``.
+    :returns: cancelling it cancels what the coroutine waits for. A coroutine that ends with
+        :exc:`asyncio.CancelledError` fails it with our :exc:`CancelledError`.
+    :raises NotACoroutineError: for anything else.
+    """
+    return coro if isinstance(coro, Deferred) else Deferred.fromCoroutine(coro)
+
+
 def execute(callable: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
     """Call, and return a Deferred that has been fired with what was returned, or has failed with what was
     raised.
@@ -74,16 +92,20 @@ def maybeDeferred(f: Callable[P, Deferred[T]], *args: P.args, **kwargs: P.kwargs
 
 
 @overload
+def maybeDeferred(
+    f: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+) -> Deferred[T]: ...
+
+
+@overload
 def maybeDeferred(f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]: ...
 
 
 def maybeDeferred(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
     """Call something that may or may not return a Deferred, and return a Deferred in any case.
 
-    :returns: the Deferred that was returned; or one that has failed, if an exception was raised or a
-        Failure returned; or one that has been fired with what was returned. A coroutine can't be a result:
-        the Deferred fails with a
-        :exc:`NotACoroutineError` that says what to write.
+    :returns: the Deferred that was returned, or that of a coroutine that was; or one that has failed, if an
+        exception was raised or a Failure returned; or one that has been fired with what was returned.
     """
     try:
         result = f(*args, **kwargs)
@@ -94,13 +116,7 @@ def maybeDeferred(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[
     if isinstance(result, Failure):
         return fail(result)
     if iscoroutine(result):
-        result.close()
-        return fail(
-            NotACoroutineError(
-                f"{f!r} returned a coroutine, which maybeDeferred cannot run. "
-                "Await it in a task instead: `await f()` or `asyncio.create_task(f())`."
-            )
-        )
+        return Deferred.fromCoroutine(result)
     return succeed(result)
 
 

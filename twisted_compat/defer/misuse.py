@@ -1,20 +1,30 @@
-"""What a Deferred says to code that fires it twice or makes it wait for itself.
+"""What is said to code that fires a Deferred twice, in the wrong thread, or makes it wait for itself.
 
-Apart from :mod:`~twisted_compat.defer.deferred` because it is all words: nothing here runs while Deferreds
-are used rightly.
+Apart from the modules that say it because it is all words: nothing here runs while Deferreds are used
+rightly.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from twisted_compat.defer.errors import AlreadyCalledError
 from twisted_compat.defer.record import Record
 from twisted_compat.failure import Failure
 
-__all__ = ["already_called", "returned_itself"]
+__all__ = [
+    "already_called",
+    "resumed_too_early",
+    "returned_itself",
+    "warn_of_non_local_return",
+    "wrong_thread",
+]
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 def already_called(record: Record | None) -> AlreadyCalledError:
@@ -44,3 +54,39 @@ def returned_itself(function: Callable[..., Any]) -> Failure:
             "Write `return result` in it, or nothing."
         )
     )
+
+
+def wrong_thread() -> RuntimeError:
+    """The error for a task whose Deferred was fired in another thread. The Deferred keeps the result."""
+    return RuntimeError(
+        "A Deferred that a task awaits was fired from a thread other than that of the task. "
+        "In that thread write `reactor.callFromThread(deferred.callback, result)`."
+    )
+
+
+def resumed_too_early(deferred: object) -> RuntimeError:
+    """The error for a coroutine that is resumed before what it awaits has a result."""
+    return RuntimeError(
+        f"A coroutine that awaits {deferred!r} was resumed before that has a result: whatever runs it doesn't "
+        "know Deferreds. Run it with `ensureDeferred(coroutine)` or as an asyncio task."
+    )
+
+
+def warn_of_non_local_return(tb: TracebackType | None) -> None:
+    """Warn, as Twisted does, if ``returnValue`` was called by a plain function that the generator called.
+
+    :param tb: how the exception of ``returnValue`` came to the driver.
+    """
+    frames: list[tuple[str, str, int]] = []
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        if not code.co_filename.startswith(_PACKAGE):
+            frames.append((code.co_name, code.co_filename, tb.tb_lineno))
+        tb = tb.tb_next
+    if len(frames) > 1:
+        name, filename, line = frames[-1]
+        message = (
+            f"returnValue() was called in {name!r}, which is not an inlineCallbacks function, "
+            f"and so ended {frames[0][0]!r}."
+        )
+        warnings.warn_explicit(message, DeprecationWarning, filename, line)

@@ -1,174 +1,158 @@
-"""The bridge of one ``await``: what an asyncio task waits on while it awaits a Deferred.
+"""The bridge of one ``await``: how a coroutine in an asyncio task waits for a Deferred.
 
 :meth:`twisted_compat.defer.Deferred.__await__` loads this module when something is awaited for the first
 time, and nothing else does: so ``twisted_compat.defer`` can be imported, and used, without asyncio.
 
-To the task a :class:`Waiter` is a future, to the Deferred it is one more callback. It behaves as an inner
-task does: cancelling it cancels the Deferred and then waits for what the Deferred makes of that.
+What a task waits on is a plain :class:`asyncio.Future`, because that is the one thing it can wait on without
+a Python call. Its result is that of the Deferred, a Failure included: a future cannot carry every exception
+(StopIteration), and complains about those nobody asks for. So the future knows nothing of the Deferred, and
+cancelling is seen to where it arrives, as an exception at the ``await``: the Deferred is cancelled then, and
+what it makes of that is waited for as an inner task would be.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import current_task
+from _thread import get_ident
+from asyncio import _get_running_loop, current_task
 from collections.abc import Generator
-from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from twisted_compat.defer.errors import CancelledError, FirstError
+from twisted_compat.defer.coroutine_task import CoroutineTask
+from twisted_compat.defer.deferred import NO_KEYWORDS, Step
+from twisted_compat.defer.futures import means_cancelled
+from twisted_compat.defer.misuse import resumed_too_early
 from twisted_compat.defer.record import log_failure
+from twisted_compat.defer.wake import wake
 from twisted_compat.failure import Failure
 
 if TYPE_CHECKING:
     from twisted_compat.defer.deferred import Deferred
 
-    _Future = asyncio.Future[Any]
-else:
-    _Future = asyncio.Future
+__all__ = ["wait_for_result"]
 
-__all__ = ["Waiter", "wait_for_result"]
-
-_WAITING: Any = object()
-_ABANDONED: Any = object()
+_PASS: Final[Step] = (None, (), NO_KEYWORDS, None, (), NO_KEYWORDS)
 
 
 def wait_for_result(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
     """The steps of ``await deferred``; what it means is told at
     :meth:`twisted_compat.defer.Deferred.__await__`.
 
-    Yields a :class:`Waiter` to an asyncio task, and the Deferred itself to any other driver, which sends
-    something when there is a result. A driver that runs inside a task may do so too, with the ``deferred``
-    of the waiter.
+    Yields a future to an asyncio task, and the Deferred itself to a driver of ours, and where no task runs.
+    Those send what its result is, or something once it has one.
     """
-    while not deferred.called or deferred.paused:
-        task = _running_task()
-        if task is None:
-            yield deferred
-            continue
-        waiter = Waiter(loop=task.get_loop())
-        waiter.deferred = deferred
-        waiter.thread = get_ident()
-        waiter.state = _WAITING
-        deferred.addBoth(waiter.fired)
-        try:
-            while not waiter.done():
-                waiter._asyncio_future_blocking = True
-                yield waiter
-        except BaseException:  # cancelled, or closed: also between the firing and this
-            waiter.abandon()
-            raise
-        return _unwrapped(waiter.result())
-    deferred._mark_handled()
-    return _unwrapped(deferred.result)
-
-
-def _running_task() -> asyncio.Task[Any] | None:
-    try:
-        return current_task()
-    except RuntimeError:  # no loop runs in this thread
-        return None
-
-
-def _unwrapped(result: Any) -> Any:
+    if deferred.called and not deferred.paused:
+        result = deferred.result
+    else:
+        loop = _get_running_loop()
+        task: Any = None if loop is None else current_task(loop)
+        if loop is None or task is None:
+            result = yield deferred
+            if result is None:
+                if not deferred.called or deferred.paused:
+                    raise resumed_too_early(deferred)
+                result = deferred.result
+        elif task.__class__ is CoroutineTask:
+            driver = task.driver
+            try:
+                result = yield deferred
+            except BaseException as error:
+                if error is not driver.thrown:
+                    raise  # the failure of the Deferred
+                driver.thrown = None
+                result = yield from _interrupted(deferred, driver, loop, error)
+        else:
+            future = loop.create_future()
+            if deferred._steps or deferred._waiter is not None:
+                deferred._steps.append(_wake_step(future))
+            else:
+                deferred._waiter = (future, get_ident())
+            future._asyncio_future_blocking = True
+            try:
+                yield future
+            except BaseException as error:
+                result = yield from _interrupted(deferred, future, loop, error)
+            else:
+                result = future.result()
     if isinstance(result, Failure):
+        deferred._mark_handled()
         try:
             result.raiseException()
         finally:
-            del result  # the traceback of the exception has this frame in it
+            del result, deferred  # the traceback of the exception has this frame in it
     return result
 
 
-class Waiter(_Future):
-    """The future a task waits on for one Deferred. Its result is that of the Deferred, a Failure included.
+def _interrupted(
+    deferred: Deferred[Any], whom: Any, loop: asyncio.AbstractEventLoop, interruption: BaseException
+) -> Generator[Any, Any, Any]:
+    """The task was cancelled, or its coroutine closed, while ``whom`` was to be told of the result.
 
-    Failures are results here because a future cannot carry every exception (StopIteration), and complains
-    about those nobody asks for; ``await`` raises them.
+    A coroutine that is closed leaves the Deferred alone. A task that is cancelled cancels it, and waits for
+    what it makes of that; cancelled again, it does so again.
 
-    Its attributes are set by :func:`wait_for_result`, not by an ``__init__``, which would double the price.
-
-    :ivar deferred: the Deferred that is awaited.
-    :ivar thread: the thread of the task.
-    :ivar state: *waiting*; or the message (None where there is none) it was cancelled with, by a task that
-        now waits for what the Deferred makes of it; or *abandoned*, where nobody waits any more.
+    :returns: a result that the Deferred has all the same.
+    :raises BaseException: the interruption, if there is none.
     """
+    try:
+        while True:
+            if isinstance(whom, asyncio.Future) and whom.done() and not whom.cancelled():
+                # Fired, and then interrupted before that was noticed: it is given back what it gave.
+                deferred.addBoth(_in_place_of, whom.result())
+                raise interruption
+            if not isinstance(interruption, asyncio.CancelledError):
+                _tell_instead(deferred, whom, None)
+                raise interruption
+            future = loop.create_future()
+            if not _tell_instead(deferred, whom, future):
+                raise interruption  # fired meanwhile: the result has stayed there
+            _cancel(deferred, future)
+            if not future.done():
+                whom = future
+                future._asyncio_future_blocking = True
+                try:
+                    yield future
+                except BaseException as again:
+                    interruption = again
+                    continue
+            if future.cancelled() or means_cancelled(future.result()):
+                raise interruption
+            return future.result()
+    finally:
+        del interruption  # its traceback has this frame in it
 
-    __slots__ = ("deferred", "state", "thread")
 
-    deferred: Deferred[Any]
-    state: Any
-    thread: int
+def _wake_step(future: asyncio.Future[Any]) -> Step:
+    """The step that gives the result to the task of this thread which waits on ``future``."""
+    whom = (future, get_ident())
+    return (wake, whom, NO_KEYWORDS, wake, whom, NO_KEYWORDS)
 
-    def __repr__(self) -> str:
-        return f"<Waiter for {self.deferred!r}>"
 
-    def cancel(self, msg: Any = None) -> bool:
-        """Cancel the Deferred, as the task that awaits it is being cancelled.
-
-        :returns: False if the wait is already over, and then nothing is done.
-        """
-        if self.done():
-            return False
-        self.state = msg
-        try:
-            self.deferred.cancel()
-        except Exception:
-            # The task must not be kept waiting, nor whoever cancels it be given an error that isn't theirs.
-            log_failure("The canceller of an awaited Deferred raised", Failure())
-            return super().cancel(msg)
-        # At the end of its chain may be one that has fired and is paused by hand. Cancelling does not move
-        # it, and a task is not to be held by it.
-        if not self.done() and self.deferred._end_of_chain().called:
-            return super().cancel(msg)
+def _tell_instead(deferred: Deferred[Any], whom: Any, future: asyncio.Future[Any] | None) -> bool:
+    """Tell ``future``, or nobody, in the place where ``whom`` was to be told; False if it is past that."""
+    if deferred._waiter is not None and deferred._waiter[0] is whom:
+        deferred._waiter = None if future is None else (future, get_ident())
         return True
-
-    def abandon(self) -> None:
-        """Nobody waits any more: what the Deferred still gives is left to it, what it gave is put back."""
-        self.state = _ABANDONED
-        if self.done() and not self.cancelled():
-            outcome = self.result()
-            self.deferred.addBoth(lambda _: outcome)
-
-    def fired(self, result: Any) -> Any:
-        """The callback and errback of the Deferred: takes its result, or lets it pass if the task is gone."""
-        if self.state is not _WAITING or self.thread != get_ident():
-            return self._fired_otherwise(result)
-        try:
-            self.set_result(result)
-        except (asyncio.InvalidStateError, RuntimeError):
-            if not self.get_loop().is_closed() and not self.cancelled():
-                raise
-            return result
-        return None
-
-    def _fired_otherwise(self, result: Any) -> Any:
-        if self.state is _ABANDONED or self.done() or self.get_loop().is_closed():
-            return result
-        if self.thread != get_ident():
-            self.get_loop().call_soon_threadsafe(self._refuse)
-            return result
-        if _means_cancelled(result):
-            super().cancel(self.state)
-        else:
-            self.set_result(result)
-        return None
-
-    def _refuse(self) -> None:
-        if not self.done():
-            self.set_result(
-                Failure(
-                    RuntimeError(
-                        "A Deferred that a task awaits was fired from a thread other than that of the task. "
-                        "In that thread write `reactor.callFromThread(deferred.callback, result)`."
-                    )
-                )
-            )
+    for index, (_, args, *_rest) in enumerate(deferred._steps):
+        if args and args[0] is whom:
+            deferred._steps[index] = _PASS if future is None else _wake_step(future)
+            return True
+    return False
 
 
-def _means_cancelled(result: Any) -> bool:
-    """Whether ``result`` is a failure with our CancelledError, be it as the first error of a list."""
-    if not isinstance(result, Failure):
-        return False
-    value = result.value
-    while isinstance(value, FirstError):
-        value = value.subFailure.value
-    return isinstance(value, CancelledError)
+def _cancel(deferred: Deferred[Any], future: asyncio.Future[Any]) -> None:
+    """Cancel the Deferred that ``future`` waits for; cancel that, too, if nothing is to be expected."""
+    try:
+        deferred.cancel()
+    except Exception:
+        # The task must not be kept waiting for it, and nobody else would hear of this.
+        log_failure("The canceller of an awaited Deferred raised", Failure())
+        future.cancel()
+    # At the end of its chain may be one that has fired and is paused by hand. Cancelling does not move it,
+    # and a task is not to be held by it.
+    if not future.done() and deferred._end_of_chain().called:
+        future.cancel()
+
+
+def _in_place_of(_: Any, outcome: Any) -> Any:
+    return outcome

@@ -1,0 +1,212 @@
+"""Coroutines as Deferreds: ``ensureDeferred`` and ``Deferred.fromCoroutine``.
+
+They run on the stack of whoever brings what they wait for, as ``inlineCallbacks`` functions do
+(:mod:`~twisted_compat.defer.driver`), and where an asyncio loop runs they are tasks of it
+(:mod:`~twisted_compat.defer.coroutine_task`) that may await whatever asyncio tasks may. Loaded with the first
+coroutine, as it needs asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from _thread import get_ident
+from asyncio import _get_running_loop, isfuture
+from collections.abc import Coroutine, Generator
+from contextlib import suppress
+from inspect import iscoroutine
+from types import GeneratorType
+from typing import Any, Final, TypeVar
+
+from twisted_compat.defer.coroutine_task import CoroutineTask, swap_current_task
+from twisted_compat.defer.deferred import Deferred
+from twisted_compat.defer.driver import WAITING, Driver
+from twisted_compat.defer.errors import NotACoroutineError
+from twisted_compat.defer.futures import deferred_from, means_cancelled
+from twisted_compat.defer.misuse import wrong_thread
+from twisted_compat.failure import Failure
+
+__all__ = ["CoroutineDriver", "run_coroutine"]
+
+T = TypeVar("T")
+
+
+def run_coroutine(coro: Coroutine[Any, Any, T] | Generator[Any, Any, T]) -> Deferred[T]:
+    """Run it from now on; see :meth:`twisted_compat.defer.Deferred.fromCoroutine`."""
+    if iscoroutine(coro):
+        return CoroutineDriver(coro).start()
+    if isinstance(coro, GeneratorType):
+        return Driver(coro).start()
+    raise NotACoroutineError(
+        f"{coro!r} is not a coroutine. Call the `async def` function: `ensureDeferred(function(...))`."
+    )
+
+
+_NEXT_TURN: Final[Any] = object()
+
+
+class CoroutineDriver(Driver):
+    """Runs one coroutine, as a task of the loop that is running.
+
+    Where no loop runs it does without a task, until it is resumed in one. Waiting, ``waiting_for`` is a
+    Deferred, an asyncio future, or ``_NEXT_TURN`` after a bare yield (``asyncio.sleep(0)``).
+
+    :ivar task: what asyncio sees of it; None before it first ran in a loop.
+    :ivar thrown: the :exc:`asyncio.CancelledError` that was raised in the coroutine where it awaited a
+        Deferred. How that goes on is told in :mod:`~twisted_compat.defer.waiter`.
+    """
+
+    __slots__ = ("_foreign", "_to_throw", "task", "thrown")
+
+    def __init__(self, generator: Coroutine[Any, Any, Any]) -> None:
+        super().__init__(generator)
+        self.task: CoroutineTask | None = None
+        self.thrown: BaseException | None = None
+        # Another library's Deferred that is awaited, as one of ours; and what to raise when it is cancelled.
+        self._foreign: Deferred[Any] | None = None
+        self._to_throw: BaseException | None = None
+
+    def start(self) -> Deferred[Any]:
+        """Run the coroutine as far as it goes, and return the Deferred of its result."""
+        deferred = super().start()
+        if self.task is not None and self.deferred is not None:
+            self.task.register()  # only now, as it is dear and most never wait
+        return deferred
+
+    def resume(self, waited_for: Deferred[Any], result: Any) -> tuple[Any, Deferred[Any] | None]:
+        """Go on with the result that has come; see :meth:`Driver.resume`."""
+        task = self.task
+        if task is not None and waited_for is self.waiting_for:
+            if task.thread != get_ident():
+                with suppress(RuntimeError):  # the loop is closed
+                    task.get_loop().call_soon_threadsafe(self._refuse, waited_for)
+                return result, None
+            if task.must_cancel:  # that comes first, and leaves the result where it is
+                return result, None
+            if self._to_throw is not None:
+                interruption, self._to_throw = self._to_throw, None
+                if means_cancelled(result):
+                    result = Failure(interruption)
+        return super().resume(waited_for, result)
+
+    def deliver_cancellation(self) -> None:
+        """The task was cancelled on an earlier turn: raise that in the coroutine where it waits.
+
+        What can be cancelled itself is, and raises it when it comes back.
+        """
+        task = self.task
+        waiting_for = self.waiting_for
+        if task is None or waiting_for is None or not task.must_cancel:
+            return
+        if isfuture(waiting_for):
+            if not waiting_for.done():
+                task.must_cancel = False
+                waiting_for.cancel(*task.cancel_args)
+            return  # done: _woken is on its way, and finds must_cancel
+        interruption = task.take_cancellation()
+        if self._foreign is not None and waiting_for is self._foreign:
+            self._to_throw = interruption
+            waiting_for.cancel()
+            return
+        self.waiting_for = None
+        self.thrown = interruption
+        self._go_on(Failure(interruption))
+
+    def _cancel_wait(self, waiting_for: Any) -> None:
+        """Cancel what is waited for, as the Deferred of the result is cancelled: for asyncio's things, that
+        is the task being cancelled.
+        """
+        if self.task is None or isinstance(waiting_for, Deferred):
+            waiting_for.cancel()
+        else:
+            self.task.cancel()
+
+    def _step(self, result: Any) -> Any:
+        loop = _get_running_loop()
+        if loop is None:
+            return self.context.run(self._advance, result)
+        task = self.task
+        if task is None or task.get_loop() is not loop:
+            task = self.task = CoroutineTask(self, loop)
+            if self.deferred is not None:
+                task.register()
+        previous = swap_current_task(loop, task)
+        try:
+            outcome = self.context.run(self._advance, result)
+        finally:
+            swap_current_task(loop, previous)
+        if outcome is not WAITING:
+            task.end(outcome)
+        return outcome
+
+    def _go_on(self, result: Any) -> None:
+        """Resume on a turn of the loop, with nobody to hand an ended coroutine's result to but us."""
+        outcome = self._step(result)
+        if outcome is not WAITING:
+            assert self.deferred is not None
+            self.deferred.callback(outcome)
+
+    def _failed(self, failure: Failure) -> Failure:
+        if self.task is not None:
+            self.task.fail(failure.value)
+        return super()._failed(failure)
+
+    def _as_result_or_deferred(self, yielded: Any) -> Any:
+        """Begin to wait for something that is no Deferred of ours, as an asyncio task would."""
+        blocking = getattr(yielded, "_asyncio_future_blocking", None)
+        if blocking is not None:
+            return self._wait_for_future(yielded, blocking)
+        if yielded is None:
+            loop = _get_running_loop()
+            if loop is None:
+                return None
+            self.waiting_for = _NEXT_TURN
+            loop.call_soon(self._woken, _NEXT_TURN)
+            return WAITING
+        if hasattr(yielded, "addCallbacks"):
+            self._foreign = deferred_from(yielded)
+            return self._foreign
+        return Failure(
+            RuntimeError(
+                f"The coroutine awaited something that gave {yielded!r}, which is neither a Deferred nor a "
+                "future. Await only what Deferreds or asyncio make; libraries for trio or curio need theirs."
+            )
+        )
+
+    def _wait_for_future(self, future: Any, blocking: bool) -> Any:
+        if not blocking:
+            return Failure(RuntimeError(f"{future!r} was yielded. Write `await`, or `yield from`."))
+        if self.task is not None and future.get_loop() is not self.task.get_loop():
+            return Failure(RuntimeError(f"{future!r} is of another event loop than the coroutine that waits."))
+        future._asyncio_future_blocking = False
+        self.waiting_for = future
+        future.add_done_callback(self._woken)
+        if self.task is not None and self.task.must_cancel:
+            self.deliver_cancellation()
+        return WAITING
+
+    def _woken(self, waited_for: Any) -> None:
+        """What was waited for on the loop has come; ``await`` itself looks what it is."""
+        if waited_for is not self.waiting_for:
+            return
+        self.waiting_for = None
+        interruption = None if self.task is None else self.task.take_cancellation()
+        if interruption is not None:
+            self._go_on(Failure(interruption))
+        elif waited_for is not _NEXT_TURN and waited_for.cancelled():
+            self._go_on(Failure(_cancellation_of(waited_for)))
+        else:
+            self._go_on(None)
+
+    def _refuse(self, waited_for: Any) -> None:
+        """The Deferred that is awaited was fired in another thread, and has kept its result."""
+        if waited_for is self.waiting_for:
+            self.waiting_for = None
+            self._go_on(Failure(wrong_thread()))
+
+
+def _cancellation_of(future: asyncio.Future[Any]) -> BaseException:
+    try:
+        future.result()
+    except asyncio.CancelledError as error:
+        return error
+    raise AssertionError("not cancelled")

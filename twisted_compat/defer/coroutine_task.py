@@ -1,0 +1,192 @@
+"""What asyncio sees of a coroutine that we run: a task.
+
+:func:`asyncio.current_task` returns it inside the coroutine, :func:`asyncio.all_tasks` lists it, so
+``asyncio.timeout``, task groups, anyio and sniffio work there, and ``asyncio.run`` cancels it when it ends.
+It is the kind of task that the "Extending" chapter of asyncio's documentation allows for: the loop never
+runs it, ``coroutine.CoroutineDriver`` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from _thread import get_ident
+from asyncio import tasks
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from contextvars import Context
+
+    from twisted_compat.defer.coroutine import CoroutineDriver
+
+    _Future = asyncio.Future[Any]
+else:
+    _Future = asyncio.Future
+
+__all__ = ["CoroutineTask", "swap_current_task"]
+
+_numbers = itertools.count(1)
+
+if sys.version_info >= (3, 12):
+    swap_current_task = tasks._swap_current_task
+else:
+
+    def swap_current_task(loop: Any, task: Any) -> Any:
+        """Make ``task``, or None, the current one of ``loop``; return the one before."""
+        previous = asyncio.current_task(loop)
+        if previous is not None:
+            tasks._leave_task(loop, previous)
+        if task is not None:
+            tasks._enter_task(loop, task)
+        return previous
+
+
+class CoroutineTask(_Future):
+    """The asyncio side of one :class:`~twisted_compat.defer.coroutine.CoroutineDriver`; has the methods of
+    :class:`asyncio.Task`.
+
+    Cancelling it reaches the coroutine on the loop's next turn, as with any task: whoever cancels, such as
+    a timeout, must not find it resumed before having said why.
+
+    :ivar driver: runs the coroutine.
+    :ivar thread: the thread of the loop.
+    :ivar must_cancel: whether it has been cancelled, and the coroutine is still to hear of it.
+    :ivar cancel_args: the arguments of the :exc:`asyncio.CancelledError` for it.
+    """
+
+    def __init__(self, driver: CoroutineDriver, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.driver = driver
+        self.thread = get_ident()
+        self._name: str | None = None
+        self.must_cancel = False
+        self.cancel_args: tuple[Any, ...] = ()
+        self._cancel_requests = 0
+
+    def register(self) -> None:
+        """Have :func:`asyncio.all_tasks` know it."""
+        tasks._register_task(self)  # type: ignore[arg-type]
+
+    # What asyncio.Task has beyond a future.
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Have :exc:`asyncio.CancelledError` raised in the coroutine where it waits.
+
+        :returns: False if it has ended, and then nothing is done.
+        """
+        if self.done():
+            return False
+        self._cancel_requests += 1
+        self.cancel_args = () if msg is None else (msg,)
+        waiter = self._fut_waiter
+        if waiter is not None and waiter.cancel(*self.cancel_args):
+            return True
+        if not self.must_cancel:
+            self.must_cancel = True
+            self.get_loop().call_soon(self.driver.deliver_cancellation)
+        return True
+
+    def take_cancellation(self) -> asyncio.CancelledError | None:
+        """The exception to be raised in the coroutine now, if one is due; it then counts as raised."""
+        if not self.must_cancel:
+            return None
+        self.must_cancel = False
+        return asyncio.CancelledError(*self.cancel_args)
+
+    def cancelling(self) -> int:
+        """How many times it was cancelled, less those taken back."""
+        return self._cancel_requests
+
+    def uncancel(self) -> int:
+        """Take one cancellation back.
+
+        :returns: how many are left.
+        """
+        if self._cancel_requests > 0:
+            self._cancel_requests -= 1
+            if self._cancel_requests == 0:
+                self.must_cancel = False
+        return self._cancel_requests
+
+    def end(self, outcome: Any) -> None:
+        """The coroutine has ended, and its Deferred comes to ``outcome``."""
+        if not self.done():
+            super().set_result(outcome)
+
+    def fail(self, error: BaseException) -> None:
+        """The coroutine has ended with an exception. It is the Deferred that tells of it, so nothing is
+        logged here.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            super().cancel(*error.args[:1])
+        else:
+            super().set_exception(error)
+            self.exception()
+
+    def set_result(self, result: Any) -> None:
+        """Not for a task: it is the coroutine that says.
+
+        :raises RuntimeError: always.
+        """
+        raise RuntimeError("The result of a task comes from its coroutine. Write `return result` in that.")
+
+    def set_exception(self, exception: Any) -> None:
+        """Not for a task: it is the coroutine that says.
+
+        :raises RuntimeError: always.
+        """
+        raise RuntimeError("The result of a task comes from its coroutine. Write `raise` in that.")
+
+    def get_coro(self) -> Any:
+        """The coroutine."""
+        return self.driver.generator
+
+    def get_context(self) -> Context:
+        """The context that the coroutine runs in."""
+        return self.driver.context
+
+    def get_name(self) -> str:
+        """Its name: one with a number unless :meth:`set_name` gave another."""
+        if self._name is None:
+            self._name = f"Deferred-Task-{next(_numbers)}"
+        return self._name
+
+    def set_name(self, value: object) -> None:
+        """Give it a name; anything but a string is made one."""
+        self._name = str(value)
+
+    def get_stack(self, *, limit: int | None = None) -> list[Any]:
+        """The frame in which the coroutine is suspended, as a list; empty when it has ended.
+
+        :param limit: the most frames to return.
+        """
+        frame = getattr(self.get_coro(), "cr_frame", None) or getattr(self.get_coro(), "gi_frame", None)
+        return [frame][:limit] if frame is not None else []
+
+    def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
+        """Print where the coroutine is suspended.
+
+        :param limit: the most frames to print.
+        :param file: by default standard error.
+        """
+        out = sys.stderr if file is None else file
+        out.write(f"Stack for {self!r} (most recent call last):\n")
+        for frame in self.get_stack(limit=limit):
+            code = frame.f_code
+            out.write(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}\n')
+
+    # Two private attributes of asyncio's tasks: anyio looks at them, to see whether cancelling can reach one.
+
+    @property
+    def _must_cancel(self) -> bool:
+        return self.must_cancel
+
+    @property
+    def _fut_waiter(self) -> asyncio.Future[Any] | None:
+        waiting_for = self.driver.waiting_for
+        return waiting_for if asyncio.isfuture(waiting_for) else None
+
+    def __repr__(self) -> str:
+        state = "finished" if self.done() else f"waiting for {self.driver.waiting_for!r}"
+        return f"<CoroutineTask {self.get_name()} {self.get_coro()!r} {state}>"

@@ -1,0 +1,197 @@
+"""Deferreds from asyncio's futures and other awaitables, and a future from a Deferred.
+
+The ground for :meth:`Deferred.fromFuture`, :meth:`Deferred.asFuture`, for what ``inlineCallbacks`` may yield,
+and for :mod:`twisted_compat.bridge.awaitables`. Loaded when first needed, as it needs asyncio.
+
+Being cancelled is said with two words, asyncio's :exc:`asyncio.CancelledError` and our
+:exc:`~twisted_compat.defer.CancelledError`. What enters a Deferred is put in ours by :func:`in_our_words`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from _thread import get_ident
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from twisted_compat.defer.deferred import STILL_WAITING, Deferred
+from twisted_compat.defer.errors import CancelledError, FirstError
+from twisted_compat.defer.misuse import wrong_thread
+from twisted_compat.failure import DefaultException, Failure
+
+__all__ = [
+    "as_plain_future",
+    "deferred_from",
+    "from_future",
+    "in_our_words",
+    "means_cancelled",
+    "refuse_thread",
+    "settle_future",
+]
+
+T = TypeVar("T")
+
+
+def means_cancelled(result: Any) -> bool:
+    """Whether ``result`` is a failure with our CancelledError, be it as the first error of a list."""
+    if not isinstance(result, Failure):
+        return False
+    value = result.value
+    while isinstance(value, FirstError):
+        value = value.subFailure.value
+    return isinstance(value, CancelledError)
+
+
+def in_our_words(failure: Failure) -> Failure:
+    """The same failure, but our CancelledError in place of asyncio's, which becomes its cause."""
+    error = failure.value
+    if not isinstance(error, asyncio.CancelledError):
+        return failure
+    ours = CancelledError(*error.args)
+    ours.__cause__ = error
+    return Failure(ours, exc_tb=failure.getTracebackObject())
+
+
+def deferred_from(awaitable: Any) -> Deferred[Any]:
+    """A Deferred of anything that ``await`` takes; see :func:`twisted_compat.as_deferred`.
+
+    :raises TypeError: if ``await`` doesn't take it.
+    """
+    if isinstance(awaitable, Deferred):
+        return awaitable
+    if asyncio.isfuture(awaitable):
+        return _from_future(awaitable, in_our_words)
+    if hasattr(awaitable, "addCallbacks"):
+        return _from_foreign(awaitable)
+    from twisted_compat.defer.coroutine import CoroutineDriver  # built on this module
+
+    if asyncio.iscoroutine(awaitable):
+        return CoroutineDriver(awaitable).start()
+    if hasattr(type(awaitable), "__await__"):
+        return CoroutineDriver(_awaiting(awaitable)).start()
+    raise TypeError(
+        f"{awaitable!r} can't be awaited, so no Deferred can be made of it. "
+        "Write as_deferred(coroutine()), as_deferred(future), or defer.succeed(value) for a plain value."
+    )
+
+
+async def _awaiting(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def from_future(future: asyncio.Future[T]) -> Deferred[T]:
+    """See :meth:`twisted_compat.defer.Deferred.fromFuture`."""
+    return _from_future(future, None)
+
+
+def _from_future(
+    future: asyncio.Future[Any], translate: Callable[[Failure], Failure] | None
+) -> Deferred[Any]:
+    """A Deferred of a future; a failure of it goes through ``translate``.
+
+    Cancelled, it waits for what the future makes of that: a task may take its time, or refuse.
+    """
+
+    def settle(done: asyncio.Future[Any]) -> None:
+        result: Any
+        try:
+            result = done.result()
+        except BaseException:
+            result = Failure()
+            if translate is not None:
+                result = translate(result)
+        deferred.callback(result)
+
+    def cancel(_: Deferred[Any]) -> Any:
+        future.cancel()
+        return STILL_WAITING
+
+    deferred: Deferred[Any] = Deferred(cancel)
+    if future.done():
+        settle(future)
+    else:
+        future.add_done_callback(settle)
+    return deferred
+
+
+def _from_foreign(foreign: Any) -> Deferred[Any]:
+    """A Deferred of ours from another library's, which is Twisted's. It takes the result of that."""
+
+    def cancel(_: Deferred[Any]) -> Any:
+        foreign.cancel()
+        return STILL_WAITING
+
+    def fail(failure: Any) -> None:
+        ours.errback(_as_our_failure(failure))
+
+    ours: Deferred[Any] = Deferred(cancel)
+    foreign.addCallbacks(ours.callback, fail)
+    return ours
+
+
+def _as_our_failure(foreign: Any) -> Failure:
+    """Another library's Failure as one of ours, its CancelledError as ours."""
+    tb = foreign.getTracebackObject()
+    if not foreign.check("twisted.internet.defer.CancelledError"):
+        return Failure(foreign.value, foreign.type, tb)
+    ours = CancelledError(*foreign.value.args)
+    ours.__cause__ = foreign.value
+    return Failure(ours, exc_tb=tb)
+
+
+def as_plain_future(deferred: Deferred[T], loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
+    """See :meth:`twisted_compat.defer.Deferred.asFuture`."""
+    future: asyncio.Future[T] = loop.create_future()
+    thread = get_ident()
+
+    def settle(result: Any) -> Any:
+        if loop.is_closed():
+            return result
+        if thread != get_ident():
+            refuse_thread(future)
+            return result
+        if not future.done():
+            settle_future(future, result)
+        return None
+
+    def cancel_with(done: asyncio.Future[T]) -> None:
+        if done.cancelled():
+            deferred.cancel()
+
+    deferred.addBoth(settle)
+    future.add_done_callback(cancel_with)
+    return future
+
+
+def settle_future(future: asyncio.Future[Any], result: Any) -> None:
+    """Give a future that is not done the result of a Deferred.
+
+    Being cancelled, in asyncio's words, cancels it. StopIteration, which no future can carry, becomes the
+    cause of a :exc:`RuntimeError`, as where a generator raises it.
+    """
+    if not isinstance(result, Failure):
+        future.set_result(result)
+        return
+    error: Any = result.value
+    if isinstance(error, asyncio.CancelledError):
+        asyncio.Future.cancel(future, *error.args[:1])
+        return
+    if isinstance(error, StopIteration):
+        stopped = error
+        error = RuntimeError(f"The Deferred failed with {stopped!r}, which a future cannot carry.")
+        error.__cause__ = stopped
+    elif not isinstance(error, BaseException):
+        error = DefaultException(error)
+    future.set_exception(error.with_traceback(result.getTracebackObject()))
+
+
+def refuse_thread(future: asyncio.Future[Any]) -> None:
+    """Fail the future, in the thread of its loop, as what was to settle it came in another."""
+
+    def refuse() -> None:
+        if not future.done():
+            future.set_exception(wrong_thread())
+
+    with suppress(RuntimeError):  # the loop is closed: nobody waits
+        future.get_loop().call_soon_threadsafe(refuse)
