@@ -5,7 +5,7 @@ A Deferred's errbacks and ``connectionLost`` are given one. ``defer/`` makes the
 only stores references; frames, parents and texts are worked out when somebody asks. Texts come from the
 standard library's ``traceback``, causes and notes included; where a traceback is gone (after
 :meth:`Failure.cleanFailure` or unpickling) a stand-in is built from the frames' names and line numbers by
-:func:`_stand_in_traceback`, so everything that takes a traceback still works.
+:func:`~twisted_compat._frames.stand_in_traceback`, so everything that takes a traceback still works.
 
 No cycles: a traceback refers to frames, and frames to their variables, so a method that lets an exception
 pass through its own frame deletes ``self`` from it first. A caller that keeps a Failure of its own frame in
@@ -20,14 +20,27 @@ import os
 import sys
 import traceback
 from collections.abc import Coroutine, Generator, Sequence
-from types import FunctionType, TracebackType
-from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, NoReturn, TextIO, TypeVar
 
-__all__ = ["DefaultException", "Failure", "NoCurrentExceptionError", "exc_info_of", "startDebugMode"]
+from twisted_compat._frames import (
+    Frame,
+    describe_frame,
+    entries,
+    format_frames,
+    safely,
+    stand_in_traceback,
+    variables_as_text,
+)
 
-Variables: TypeAlias = Sequence[tuple[str, Any]]
-Frame: TypeAlias = tuple[str, str, int, Variables, Variables]
-"""Function name, file name, line number, local and global variables (both empty unless captured)."""
+__all__ = [
+    "DefaultException",
+    "Failure",
+    "NoCurrentExceptionError",
+    "exc_info_of",
+    "format_frames",
+    "startDebugMode",
+]
 
 ErrorType = TypeVar("ErrorType", bound="type[BaseException] | str")
 _T = TypeVar("_T")
@@ -132,7 +145,7 @@ class Failure(BaseException):
         if raised_through is None:
             return
         link = other.getTracebackObject()
-        for entry in reversed(list(_entries(raised_through))):
+        for entry in reversed(list(entries(raised_through))):
             link = TracebackType(link, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
         self.tb = link
         self._frames = None
@@ -147,8 +160,12 @@ class Failure(BaseException):
         (name, value) pairs, empty unless ``captureVars``.
         """
         if self._frames is None:
-            self._frames = [_describe_frame(entry, self.captureVars) for entry in _entries(self.tb)]
+            self._frames = [describe_frame(entry, self.captureVars) for entry in entries(self.tb)]
         return self._frames
+
+    @frames.setter
+    def frames(self, frames: Sequence[Any]) -> None:
+        self._frames = [tuple(frame) for frame in frames]
 
     @property
     def stack(self) -> list[Frame]:
@@ -162,6 +179,10 @@ class Failure(BaseException):
             mro = self.type.__mro__ if isinstance(self.type, type) else [self.type]
             self._parents = [_dotted_name(cls) for cls in mro]
         return self._parents
+
+    @parents.setter
+    def parents(self, names: list[str]) -> None:
+        self._parents = names
 
     def check(self, *errorTypes: ErrorType) -> ErrorType | None:
         """Return the first of these that the exception is an instance of, or None.
@@ -232,15 +253,15 @@ class Failure(BaseException):
             return
         for led_to_it in _chain(self.value):
             if led_to_it is not self.value and led_to_it.__traceback__ is not None:
-                frames = [_describe_frame(entry, False) for entry in _entries(led_to_it.__traceback__)]
-                led_to_it.__traceback__ = _stand_in_traceback(frames)
+                frames = [describe_frame(entry, False) for entry in entries(led_to_it.__traceback__)]
+                led_to_it.__traceback__ = stand_in_traceback(frames)
         self.value.__traceback__ = None
 
     def _frames_as_text(self) -> list[Frame]:
         if not self.captureVars:
             return self.frames
         return [
-            (name, filename, line, _variables_as_text(local), _variables_as_text(global_))
+            (name, filename, line, variables_as_text(local), variables_as_text(global_))
             for name, filename, line, local, global_ in self.frames
         ]
 
@@ -278,11 +299,11 @@ class Failure(BaseException):
         """
         if self.tb is not None or not self.frames:
             return self.tb
-        return _stand_in_traceback(self.frames)
+        return stand_in_traceback(self.frames)
 
     def getErrorMessage(self) -> str:
         """``str`` of the exception. Never raises."""
-        return _safely(str, self.value)
+        return safely(str, self.value)
 
     def getBriefTraceback(self) -> str:
         """The class and message, then a line per frame: file, line number, function."""
@@ -334,20 +355,13 @@ class Failure(BaseException):
 
     def _brief_text(self, frames: list[Frame]) -> str:
         header = "Traceback" if frames else "Traceback (failure with no frames)"
-        lines = [f"{header}: {self.type}: {self.getErrorMessage()}\n"]
-        lines += [f"{filename}:{line}:{name}\n" for name, filename, line, _, _ in frames]
+        lines = [f"{header}: {safely(str, self.type)}: {self.getErrorMessage()}\n"]
+        format_frames(frames, lines.append, "brief")
         return "".join(lines)
 
     def _verbose_text(self, frames: list[Frame]) -> str:
         lines = [f"--- Failure {self.count}: {_dotted_name(self.type)}: {self.getErrorMessage()}\n"]
-        if not self.captureVars:
-            lines.append("(variables were not captured: Failure(captureVars=True) keeps them)\n")
-        for name, filename, line, local, global_ in frames:
-            lines.append(f"{filename}:{line}: in {name}\n")
-            for title, variables in (("Locals", local), ("Globals", global_)):
-                if variables:
-                    lines.append(f"  {title}:\n")
-                    lines += [f"    {key} = {_shown(value)}\n" for key, value in variables]
+        format_frames(frames, lines.append, "verbose" if self.captureVars else "verbose-vars-not-captured")
         lines.append(f"--- end of Failure {self.count}\n")
         return "".join(lines)
 
@@ -367,7 +381,7 @@ def startDebugMode() -> None:
 def _debug(value: BaseException, tb: TracebackType | None) -> None:
     import pdb  # only here: debug mode is rare, pdb is heavy
 
-    print(f"Failure() was called for {_safely(repr, value)}: starting the debugger where it was raised.")
+    print(f"Failure() was called for {safely(repr, value)}: starting the debugger where it was raised.")
     pdb.post_mortem(tb)
 
 
@@ -388,41 +402,6 @@ def _is_named_like(cls: type, wanted: type) -> bool:
         if base.__name__ == name and base.__module__ == wanted.__module__:
             return True
     return False
-
-
-def _entries(tb: TracebackType | None) -> Generator[TracebackType, None, None]:
-    while tb is not None:
-        yield tb
-        tb = tb.tb_next
-
-
-def _describe_frame(entry: TracebackType, capture: bool) -> Frame:
-    frame = entry.tb_frame
-    local: Variables = ()
-    global_: Variables = ()
-    if capture:
-        local = [pair for pair in frame.f_locals.items() if pair[0] != "__builtins__"]
-        if frame.f_locals is not frame.f_globals:
-            global_ = [pair for pair in frame.f_globals.items() if pair[0] != "__builtins__"]
-    return frame.f_code.co_name, frame.f_code.co_filename, entry.tb_lineno, local, global_
-
-
-def _suspended() -> Generator[None, None, None]:
-    """Never run: only its frame is used, under other names."""
-    yield
-
-
-def _stand_in_traceback(frames: Sequence[Frame]) -> TracebackType | None:
-    """A real traceback whose frames have these names, files and lines, and no variables.
-
-    A frame cannot be constructed, but a generator that has not started has one, and it refers to no caller.
-    The last instruction is given as -1, "unknown": ``traceback`` then takes the line number from the entry.
-    """
-    link: TracebackType | None = None
-    for name, filename, line, _, _ in reversed(frames):
-        code = _suspended.__code__.replace(co_name=name, co_filename=filename)
-        link = TracebackType(link, FunctionType(code, {})().gi_frame, -1, line)
-    return link
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -449,24 +428,3 @@ def _elide(report: traceback.TracebackException | None) -> None:
         report.stack[:] = [entry for entry in report.stack if not _is_ours(entry.filename)]
         _elide(report.__cause__)
         report = report.__context__
-
-
-class _Text(str):
-    """The ``repr`` that a captured variable had; shown as it is."""
-
-
-def _variables_as_text(variables: Variables) -> Variables:
-    return [(name, _Text(_shown(value))) for name, value in variables]
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, _Text) else _safely(repr, value)
-
-
-def _safely(show: Any, value: object) -> str:
-    """``str`` or ``repr`` of something whose own method for it may be broken."""
-    try:
-        return str(show(value))
-    except Exception as error:
-        name, broken = _dotted_name(type(value)), type(error).__name__
-        return f"<{name} at {id(value):#x}: its {show.__name__}() raised {broken}>"

@@ -176,7 +176,7 @@ class CoroutineDriver(Driver):
         if not blocking:
             return Failure(RuntimeError(f"{future!r} was yielded. Write `await`, or `yield from`."))
         if self.task is not None and future.get_loop() is not self.task.get_loop():
-            return Failure(RuntimeError(f"{future!r} is of another event loop than the coroutine that waits."))
+            return Failure(RuntimeError(f"{future!r} belongs to another event loop than the coroutine."))
         future._asyncio_future_blocking = False
         self.waiting_for = future
         future.add_done_callback(self._woken)

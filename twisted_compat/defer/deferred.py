@@ -19,7 +19,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from twisted_compat.defer.errors import CancelledError, TimeoutError
-from twisted_compat.defer.misuse import already_called, returned_itself
+from twisted_compat.defer.misuse import already_called, warn_of_waiting_for_itself
 from twisted_compat.defer.record import Record
 from twisted_compat.defer.wake import wake
 from twisted_compat.failure import Failure
@@ -468,7 +468,9 @@ class Deferred(Generic[T]):
     def _result_of(self, returned: Deferred[Any], function: Callable[..., Any]) -> Any:
         """The result of a Deferred that our callback ``function`` returned; itself if we must wait for it."""
         if returned is self:
-            return returned_itself(function)
+            warn_of_waiting_for_itself(function)
+            self.paused += 1
+            return self
         if returned._has_result():
             return returned._give_away()
         self.paused += 1

@@ -1,7 +1,7 @@
 """What runs a generator: resumes it with the result of each Deferred it yields.
 
-:mod:`~twisted_compat.defer.inline` runs generators with it, :mod:`~twisted_compat.defer.coroutine` coroutines,
-with what asyncio wants to know about them on top. No asyncio here.
+:mod:`~twisted_compat.defer.inline` runs generators with it; :mod:`~twisted_compat.defer.coroutine` runs
+coroutines, and adds what asyncio wants to know about them. No asyncio here.
 """
 
 from __future__ import annotations

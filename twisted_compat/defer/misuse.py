@@ -14,13 +14,12 @@ from typing import Any
 
 from twisted_compat.defer.errors import AlreadyCalledError
 from twisted_compat.defer.record import Record
-from twisted_compat.failure import Failure
 
 __all__ = [
     "already_called",
     "resumed_too_early",
-    "returned_itself",
     "warn_of_non_local_return",
+    "warn_of_waiting_for_itself",
     "wrong_thread",
 ]
 
@@ -35,25 +34,21 @@ def already_called(record: Record | None) -> AlreadyCalledError:
     return AlreadyCalledError("\n" + stacks) if stacks else AlreadyCalledError()
 
 
-def returned_itself(function: Callable[..., Any]) -> Failure:
-    """Warn, as Twisted does, at the callback that returned its own Deferred; and fail, as waiting for
-    oneself never ends.
+def warn_of_waiting_for_itself(function: Callable[..., Any]) -> None:
+    """Warn, as Twisted does, at the callback that returned its own Deferred, which now waits for itself.
 
     :raises DeprecationWarning: where warnings are made errors.
     """
-    message = "Callback returned the Deferred it was attached to; this breaks the callback chain."
+    message = (
+        f"Callback returned the Deferred it was attached to: {function!r}. That waits for itself now. "
+        "Write `return result` in it, or nothing."
+    )
     code = getattr(function, "__code__", None)
     if code is None:
         warnings.warn(message, DeprecationWarning, stacklevel=4)
     else:
         module = function.__module__
         warnings.warn_explicit(message, DeprecationWarning, code.co_filename, code.co_firstlineno, module)
-    return Failure(
-        RuntimeError(
-            f"The callback {function!r} returned the Deferred it was attached to, so it waits for itself. "
-            "Write `return result` in it, or nothing."
-        )
-    )
 
 
 def wrong_thread() -> RuntimeError:
@@ -67,8 +62,8 @@ def wrong_thread() -> RuntimeError:
 def resumed_too_early(deferred: object) -> RuntimeError:
     """The error for a coroutine that is resumed before what it awaits has a result."""
     return RuntimeError(
-        f"A coroutine that awaits {deferred!r} was resumed before that has a result: whatever runs it doesn't "
-        "know Deferreds. Run it with `ensureDeferred(coroutine)` or as an asyncio task."
+        f"A coroutine that awaits {deferred!r} was resumed before that has a result: what runs it "
+        "doesn't know Deferreds. Run it with `ensureDeferred(coroutine)` or as an asyncio task."
     )
 
 

@@ -20,8 +20,11 @@ _logger = logging.getLogger("twisted_compat.defer")
 
 
 def log_failure(message: str, failure: Failure) -> None:
-    """Log ``failure`` with its traceback, at error level, to the logger ``twisted_compat.defer``."""
-    _logger.error(message, exc_info=exc_info_of(failure))
+    """Log ``failure`` with its traceback, at error level, to the logger ``twisted_compat.defer``.
+
+    The log record has it as its attribute ``failure``, for handlers that know what to do with one.
+    """
+    _logger.error(message, exc_info=exc_info_of(failure), extra={"failure": failure})
 
 
 class Record:
