@@ -17,6 +17,7 @@ from inspect import iscoroutine
 from types import GeneratorType
 from typing import Any, Final, TypeVar
 
+from twisted_compat.defer.chain import Chain
 from twisted_compat.defer.coroutine_task import CoroutineTask, swap_current_task
 from twisted_compat.defer.deferred import Deferred
 from twisted_compat.defer.driver import WAITING, Driver
@@ -72,7 +73,7 @@ class CoroutineDriver(Driver):
             self.task.register()  # only now, as it is dear and most never wait
         return deferred
 
-    def resume(self, waited_for: Deferred[Any], result: Any) -> tuple[Any, Deferred[Any] | None]:
+    def resume(self, waited_for: Chain, result: Any) -> tuple[Any, Chain | None]:
         """Go on with the result that has come; see :meth:`Driver.resume`."""
         task = self.task
         if task is not None and waited_for is self.waiting_for:

@@ -11,7 +11,8 @@ from contextvars import copy_context
 from types import GeneratorType
 from typing import Any, Final
 
-from twisted_compat.defer.deferred import DRIVE, STILL_WAITING, Deferred
+from twisted_compat.defer.chain import DRIVE, STILL_WAITING, Chain
+from twisted_compat.defer.deferred import Deferred
 from twisted_compat.defer.misuse import warn_of_non_local_return
 from twisted_compat.failure import Failure
 
@@ -73,7 +74,7 @@ class Driver:
         self.deferred = Deferred(self.cancel)
         return self.deferred
 
-    def resume(self, waited_for: Deferred[Any], result: Any) -> tuple[Any, Deferred[Any] | None]:
+    def resume(self, waited_for: Chain, result: Any) -> tuple[Any, Chain | None]:
         """Go on with the result that has come: a step in the chain of the Deferred that has it.
 
         :returns: what that is left with, and a Deferred to run now, if the generator has ended.

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from twisted_compat.defer.deferred import STILL_WAITING, Deferred
+from twisted_compat.defer.chain import STILL_WAITING
+from twisted_compat.defer.deferred import Deferred
 from twisted_compat.defer.errors import CancelledError, FirstError
 from twisted_compat.defer.misuse import wrong_thread
 from twisted_compat.failure import DefaultException, Failure

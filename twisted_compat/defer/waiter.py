@@ -18,8 +18,8 @@ from asyncio import _get_running_loop, current_task
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
+from twisted_compat.defer.chain import NO_KEYWORDS, Step
 from twisted_compat.defer.coroutine_task import CoroutineTask
-from twisted_compat.defer.deferred import NO_KEYWORDS, Step
 from twisted_compat.defer.futures import means_cancelled
 from twisted_compat.defer.misuse import resumed_too_early
 from twisted_compat.defer.record import log_failure

@@ -1,0 +1,1 @@
+"""What connects this package with others. A bridge may import anything; nothing imports a bridge."""
