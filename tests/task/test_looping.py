@@ -467,6 +467,21 @@ def test_cancelling_an_old_run_leaves_the_new_one(clock: Clock) -> None:
     assert results[0].check(CancelledError) and looping.running and len(clock.calls) == 1
 
 
+def test_cancelling_an_old_run_that_goes_on_leaves_the_new_one(clock: Clock) -> None:
+    awaited: Deferred[None] = Deferred()
+    awaited.cancel = lambda: None  # type: ignore[method-assign]
+    outcomes: list[Any] = [succeed(None).addCallback(lambda _: awaited), None]
+    looping = looping_on(clock, lambda: outcomes.pop(0))
+    first = looping.start(1)
+    looping.stop()
+    looping.start(1)
+    results = results_of(first)
+    first.cancel()
+    assert results[0].check(CancelledError) and looping.running and len(clock.calls) == 1
+    awaited.callback(None)
+    assert looping.running and len(clock.calls) == 1
+
+
 # Resetting
 
 
