@@ -96,9 +96,11 @@ def _share_the_words() -> None:
 
     for name in ERRORS:
         setattr(error, name, getattr(our_error, name))
-    for module_name in [name for name in sys.modules if name.startswith("twisted_compat.task")]:
-        for thing in list(vars(sys.modules[module_name]).values()):
-            if isinstance(thing, type) and thing.__module__ == module_name:
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(("twisted_compat.task", "twisted_compat.adapter")):
+            continue
+        for thing in vars(module).values():
+            if isinstance(thing, type) and thing.__module__ == name:
                 names = [interface.__name__ for interface in implementedBy(thing)]
                 classImplements(thing, *(getattr(interfaces, name) for name in names))
 

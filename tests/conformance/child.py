@@ -6,7 +6,6 @@ It writes a JSON list per line to a pipe for :mod:`~tests.conformance.runner`: `
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import json
 import logging
@@ -18,9 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.conformance.aliases import take_the_places
+from tests.conformance.reactors import follow_the_global_reactor, install_reactor
 from tests.conformance.runner import OUTSIDE, is_wanted
 from tests.conformance.unhandled import ToTwistedLog
-from twisted_compat import current
 
 Emit = Callable[..., None]
 
@@ -47,38 +46,12 @@ def main() -> None:
     run_tests(spec["module"], set(spec["without"]), spec["only"], emit)
 
 
-def install_reactor(loop: str) -> None:
-    """Make the global reactor one that runs on this kind of loop."""
-    from twisted.internet import asyncioreactor
-
-    if loop == "uvloop":
-        import uvloop
-
-        event_loop = uvloop.new_event_loop()
-    else:
-        event_loop = asyncio.SelectorEventLoop()
-    asyncio.set_event_loop(event_loop)
-    asyncioreactor.install(event_loop)
-
-
-def follow_the_global_reactor() -> None:
-    """Let our modules, too, use Twisted's global reactor when none is named. Some tests replace it."""
-
-    def ask() -> object:
-        from twisted.internet import reactor
-
-        return reactor
-
-    current._default = None  # else the first answer is kept
-    current.set_default_reactor_factory(ask)
-
-
 def run_tests(module: str, without: set[str], only: list[str] | None, emit: Emit) -> None:
     """Load the module as trial does and run its tests in the order of their ids."""
     from twisted.python import log
     from twisted.trial import util
     from twisted.trial._asyncrunner import _iterateTests
-    from twisted.trial.runner import TestLoader, TrialSuite
+    from twisted.trial.runner import TestLoader, TestSuite
 
     util.DEFAULT_TIMEOUT_DURATION = ASYNCHRONOUS_TEST_LIMIT
     # With no observer Twisted keeps the latest events, and with them whatever they refer to.
@@ -87,7 +60,7 @@ def run_tests(module: str, without: set[str], only: list[str] | None, emit: Emit
     tests = sorted(_iterateTests(TestLoader().loadByName(module)), key=lambda test: test.id())
     emit("plan", [test.id() for test in tests])
     wanted = [test for test in tests if test.id() not in without and is_wanted(test.id(), only)]
-    TrialSuite(wanted).run(make_result(module, emit))
+    TestSuite(wanted).run(make_result(module, emit))
 
 
 def make_result(module: str, emit: Emit) -> Any:

@@ -62,7 +62,7 @@ def unknown_exceptions(runs: Iterable[Run], exceptions: Iterable[Excepted]) -> l
     return unknown
 
 
-COLUMNS = "{:42} {:8} {:>5} {:>6} {:>8} {:>6} {:>7} {:>6}"
+COLUMNS = "{:42} {:11} {:>5} {:>6} {:>8} {:>6} {:>7} {:>6}"
 HEADER = COLUMNS.format("module", "loop", "ran", "passed", "excepted", "failed", "skipped", "s")
 
 

@@ -1,4 +1,4 @@
-"""What is run: Twisted's test modules, and the loops each is run on."""
+"""What is run: Twisted's test modules, and the reactors and loops each is run on."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ MODULES = (
 LOOPS = {
     "asyncio": "Twisted's AsyncioSelectorReactor on a stdlib loop",
     "uvloop": "Twisted's AsyncioSelectorReactor on a uvloop loop",
+    "our-asyncio": "our AsyncioReactor on a stdlib loop",
+    "our-uvloop": "our AsyncioReactor on a uvloop loop",
 }
 
 
