@@ -46,7 +46,11 @@ def unregister_reactor(loop: Any, reactor: Any) -> None:
 
 
 def set_default_reactor_factory(factory: Callable[[], Any]) -> None:
-    """Say how the process's default reactor is made; it is made when first asked for."""
+    """Say how the process's default reactor is made; it is made when first asked for.
+
+    :param factory: if what it makes can ``leave_closed_loop()``, it is told to whenever it is asked for, as
+        it outlives the loops it is used on.
+    """
     global _default_factory
     _default_factory = factory
 
@@ -76,4 +80,7 @@ def current_reactor() -> Any:
                     "Write `import twisted_compat` before asking for the reactor."
                 )
             _default = _default_factory()
+        leave_closed_loop = getattr(_default, "leave_closed_loop", None)
+        if leave_closed_loop is not None:
+            leave_closed_loop()
         return _default

@@ -11,7 +11,7 @@ import pytest
 from zope.interface import Interface, alsoProvides, implementedBy, providedBy
 from zope.interface.verify import verifyObject
 
-from tests.support import until
+from tests.support import until, within
 from twisted_compat import AsyncioReactor, current, current_reactor, reactor, run
 from twisted_compat.adapter.embed import _run_on
 from twisted_compat.interfaces import IReactorTCP
@@ -211,6 +211,20 @@ def test_used_inside_a_loop_it_attaches_then(default: Any, loop_factory: LoopFac
     loop = loop_factory()
     loop.run_until_complete(main())
     loop.close()
+
+
+def test_the_default_reactor_follows_from_a_closed_loop_to_the_next(
+    default: Any, loop_factory: LoopFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        called = asyncio.Event()
+        reactor.callLater(0, called.set)  # the method of the reactor that goes straight to a part of it
+        await within(called.wait())
+
+    for _ in range(2):
+        _run_on(loop_factory(), main())
+    default.leave_closed_loop()
+    assert "the event loop was closed before its reactor was left" in caplog.text
 
 
 @pytest.mark.parametrize("leave", [True, False])

@@ -561,6 +561,16 @@ def test_a_call_that_was_due_before_run_may_stop_it(loop_factory: LoopFactory) -
     assert events == ["startup", "shutdown"]
 
 
+def test_a_call_that_was_due_before_run_may_crash_it(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    events: list[str] = []
+    reactor.addSystemEventTrigger("during", "startup", events.append, "startup")
+    reactor.addSystemEventTrigger("during", "shutdown", events.append, "shutdown")
+    reactor.callLater(0, reactor.crash)
+    reactor.run()
+    assert events == ["startup"]
+
+
 def test_a_second_signal_ends_the_waiting(loop_factory: LoopFactory) -> None:
     reactor = AsyncioReactor(loop_factory=loop_factory)
     factory = Recording()

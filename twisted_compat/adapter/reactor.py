@@ -16,6 +16,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from twisted_compat import interfaces
 from twisted_compat.adapter.lifecycle import State, SystemEvents, TriggerID
 from twisted_compat.adapter.loops import close_loop, refuse_inside_a_loop, running_loop
 from twisted_compat.adapter.parts import Parts
@@ -23,15 +24,6 @@ from twisted_compat.adapter.signals import Signals
 from twisted_compat.adapter.threads import ThreadPool
 from twisted_compat.adapter.timers import DelayedCall
 from twisted_compat.current import register_reactor, unregister_reactor
-from twisted_compat.interfaces import (
-    IReactorCore,
-    IReactorFDSet,
-    IReactorPluggableNameResolver,
-    IReactorPluggableResolver,
-    IReactorTCP,
-    IReactorThreads,
-    IReactorTime,
-)
 from twisted_compat.transport.tcp_connect import Connector
 from twisted_compat.transport.tcp_listen import Port, Server
 from twisted_compat.vocabulary import NATIVE, Vocabulary
@@ -42,13 +34,13 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 @implementer(
-    IReactorCore,
-    IReactorTime,
-    IReactorFDSet,
-    IReactorTCP,
-    IReactorThreads,
-    IReactorPluggableResolver,
-    IReactorPluggableNameResolver,
+    interfaces.IReactorCore,
+    interfaces.IReactorTime,
+    interfaces.IReactorFDSet,
+    interfaces.IReactorTCP,
+    interfaces.IReactorThreads,
+    interfaces.IReactorPluggableResolver,
+    interfaces.IReactorPluggableNameResolver,
 )
 class AsyncioReactor:
     """A reactor on an asyncio loop, its own or somebody else's. Its states are
@@ -130,13 +122,19 @@ class AsyncioReactor:
             if not waiter.done() and not waiter.get_loop().is_closed():
                 waiter.set_result(None)
 
-    def _use(self) -> Parts:
-        """The parts, on the running loop, which starts the reactor, or on one of our own until ``run()``."""
+    def leave_closed_loop(self) -> None:
+        """Let go of a loop that was closed under us, as at the end of ``asyncio.run``; the next use takes
+        another.
+        """
         parts = self._parts
-        if parts is not None and parts.loop.is_closed():  # under us, as at the end of asyncio.run
+        if parts is not None and parts.loop.is_closed():
             self._unbind()
             parts.abandon()
-            parts = self._parts  # a protocol that was told may have taken a loop already
+
+    def _use(self) -> Parts:
+        """The parts, on the running loop, which starts the reactor, or on one of our own until ``run()``."""
+        self.leave_closed_loop()
+        parts = self._parts
         running = running_loop()
         if parts is None:
             self._owns_loop = running is None
@@ -281,6 +279,8 @@ class AsyncioReactor:
 
         A loop that somebody else runs goes on.
         """
+        if self._runs_loop:
+            self._use()  # as in stop()
         if self._state in (State.RUNNING, State.STOPPING):
             self._crash()
 

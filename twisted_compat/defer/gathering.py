@@ -44,7 +44,11 @@ FAILURE = False
 def succeed(result: T) -> Deferred[T]:
     """A Deferred that has been fired with ``result``."""
     deferred: Deferred[T] = Deferred()
-    deferred.callback(result)
+    if deferred.debug or isinstance(result, Failure):
+        deferred.callback(result)
+    else:  # what that comes to, at a third of the price
+        deferred.called = True
+        deferred.result = result
     return deferred
 
 
