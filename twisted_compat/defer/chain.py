@@ -161,7 +161,7 @@ class Chain:
     def unpause(self) -> None:
         """Undo one :meth:`pause`; after the last, run what has been held back."""
         self.paused -= 1
-        if not self.paused and self.called:
+        if self.called and not self.paused and (self._steps or self._waiter is not None):
             self._run()
 
     @property
@@ -204,7 +204,11 @@ class Chain:
         """Run steps until none is left, or we must wait (None), or another Deferred has been given a result
         by one of them and is to be run now (that is returned).
         """
-        if self._running or self.paused:
+        if self._running:
+            return None
+        if self.paused:
+            if isinstance(self.result, Failure):
+                self._note_failure(self.result)  # it may never go on
             return None
         if self._waiter is not None:
             waiter, self._waiter = self._waiter, None
@@ -257,8 +261,9 @@ class Chain:
     def _take(self, result: Any) -> Chain | None:
         """Be fired with ``result`` by a step of another, whose loop then runs what is returned."""
         if self.called or self.debug:
-            self.callback(result)
-            return None
+            if self._is_swallowed():
+                return None
+            self._note_firing()
         self.called = True
         self._canceller = None
         self.result = result
@@ -275,14 +280,16 @@ class Chain:
             self.paused += 1
             return self
         if returned._has_result():
-            return returned._give_away()
+            result = returned._give_away()
+            # A Deferred that was given to callback(), which may happen with what a generator returns.
+            return self._result_of(result, function) if isinstance(result, Chain) else result
         self.paused += 1
         returned._steps.append((HAND_OVER, (self,), None, HAND_OVER, (self,), None))
         return returned
 
     def _has_result(self) -> bool:
         """Whether there is a result to be taken now."""
-        return self.called and not self.paused and not isinstance(self.result, Chain)
+        return self.called and not self.paused
 
     def _give_away(self) -> Any:
         """Our result, which from here on belongs to the Deferred that waits for us; ours is None."""

@@ -14,13 +14,13 @@ from asyncio import _get_running_loop, isfuture
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
 from inspect import iscoroutine
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 from typing import Any, Final, TypeVar
 
 from twisted_compat.defer.chain import Chain
-from twisted_compat.defer.coroutine_task import CoroutineTask, swap_current_task
+from twisted_compat.defer.coroutine_task import CoroutineTask, enter_task, leave_task
 from twisted_compat.defer.deferred import Deferred
-from twisted_compat.defer.driver import WAITING, Driver
+from twisted_compat.defer.driver import CANCELLED, WAITING, Driver
 from twisted_compat.defer.errors import NotACoroutineError
 from twisted_compat.defer.futures import deferred_from, means_cancelled
 from twisted_compat.defer.misuse import wrong_thread
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 def run_coroutine(coro: Coroutine[Any, Any, T] | Generator[Any, Any, T]) -> Deferred[T]:
     """Run it from now on; see :meth:`twisted_compat.defer.Deferred.fromCoroutine`."""
-    if iscoroutine(coro):
+    if coro.__class__ is CoroutineType or iscoroutine(coro):
         return CoroutineDriver(coro).start()
     if isinstance(coro, GeneratorType):
         return Driver(coro).start()
@@ -52,22 +52,15 @@ class CoroutineDriver(Driver):
     Deferred, an asyncio future, or ``_NEXT_TURN`` after a bare yield (``asyncio.sleep(0)``).
 
     :ivar task: what asyncio sees of it; None before it first ran in a loop.
-    :ivar thrown: the :exc:`asyncio.CancelledError` that was raised in the coroutine where it awaited a
-        Deferred. How that goes on is told in :mod:`~twisted_compat.defer.waiter`.
     """
 
-    __slots__ = ("_foreign", "_to_throw", "task", "thrown")
+    __slots__ = ("task",)
 
-    def __init__(self, generator: Coroutine[Any, Any, Any]) -> None:
-        super().__init__(generator)
-        self.task: CoroutineTask | None = None
-        self.thrown: BaseException | None = None
-        # Another library's Deferred that is awaited, as one of ours; and what to raise when it is cancelled.
-        self._foreign: Deferred[Any] | None = None
-        self._to_throw: BaseException | None = None
+    task: CoroutineTask | None
 
     def start(self) -> Deferred[Any]:
         """Run the coroutine as far as it goes, and return the Deferred of its result."""
+        self.task = None
         deferred = super().start()
         if self.task is not None and self.deferred is not None:
             self.task.register()  # only now, as it is dear and most never wait
@@ -83,8 +76,8 @@ class CoroutineDriver(Driver):
                 return result, None
             if task.must_cancel:  # that comes first, and leaves the result where it is
                 return result, None
-            if self._to_throw is not None:
-                interruption, self._to_throw = self._to_throw, None
+            if task.to_throw is not None:
+                interruption, task.to_throw = task.to_throw, None
                 if means_cancelled(result):
                     result = Failure(interruption)
         return super().resume(waited_for, result)
@@ -104,12 +97,12 @@ class CoroutineDriver(Driver):
                 waiting_for.cancel(*task.cancel_args)
             return  # done: _woken is on its way, and finds must_cancel
         interruption = task.take_cancellation()
-        if self._foreign is not None and waiting_for is self._foreign:
-            self._to_throw = interruption
-            waiting_for.cancel()
+        if task.foreign is not None and waiting_for is task.foreign:
+            task.to_throw = interruption
+            task.foreign.cancel()
             return
         self.waiting_for = None
-        self.thrown = interruption
+        task.thrown = interruption
         self._go_on(Failure(interruption))
 
     def _cancel_wait(self, waiting_for: Any) -> None:
@@ -127,14 +120,16 @@ class CoroutineDriver(Driver):
             return self.context.run(self._advance, result)
         task = self.task
         if task is None or task.get_loop() is not loop:
-            task = self.task = CoroutineTask(self, loop)
+            task = self.task = CoroutineTask(loop=loop)
+            task.driver = self
+            task.thread = get_ident()
             if self.deferred is not None:
                 task.register()
-        previous = swap_current_task(loop, task)
+        previous = enter_task(loop, task)
         try:
             outcome = self.context.run(self._advance, result)
         finally:
-            swap_current_task(loop, previous)
+            leave_task(loop, task, previous)
         if outcome is not WAITING:
             task.end(outcome)
         return outcome
@@ -160,12 +155,14 @@ class CoroutineDriver(Driver):
             loop = _get_running_loop()
             if loop is None:
                 return None
-            self.waiting_for = _NEXT_TURN
             loop.call_soon(self._woken, _NEXT_TURN)
+            self._wait_on_loop(_NEXT_TURN)
             return WAITING
         if hasattr(yielded, "addCallbacks"):
-            self._foreign = deferred_from(yielded)
-            return self._foreign
+            ours = deferred_from(yielded)
+            if self.task is not None:
+                self.task.foreign = ours
+            return ours
         return Failure(
             RuntimeError(
                 f"The coroutine awaited something that gave {yielded!r}, which is neither a Deferred nor a "
@@ -179,11 +176,17 @@ class CoroutineDriver(Driver):
         if self.task is not None and future.get_loop() is not self.task.get_loop():
             return Failure(RuntimeError(f"{future!r} belongs to another event loop than the coroutine."))
         future._asyncio_future_blocking = False
-        self.waiting_for = future
         future.add_done_callback(self._woken)
+        self._wait_on_loop(future)
         if self.task is not None and self.task.must_cancel:
             self.deliver_cancellation()
         return WAITING
+
+    def _wait_on_loop(self, waiting_for: Any) -> None:
+        cancelled = self.waiting_for is CANCELLED
+        self.waiting_for = waiting_for
+        if cancelled:
+            self._cancel_wait(waiting_for)
 
     def _woken(self, waited_for: Any) -> None:
         """What was waited for on the loop has come; ``await`` itself looks what it is."""

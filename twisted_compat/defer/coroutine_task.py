@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from _thread import get_ident
 from asyncio import tasks
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,27 +18,38 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from twisted_compat.defer.coroutine import CoroutineDriver
+    from twisted_compat.defer.deferred import Deferred
 
     _Future = asyncio.Future[Any]
 else:
     _Future = asyncio.Future
 
-__all__ = ["CoroutineTask", "swap_current_task"]
+__all__ = ["CoroutineTask", "enter_task", "leave_task"]
 
 _numbers = itertools.count(1)
 
 if sys.version_info >= (3, 12):
-    swap_current_task = tasks._swap_current_task
+    enter_task = tasks._swap_current_task
+
+    def leave_task(loop: Any, task: Any, previous: Any) -> None:
+        """Undo :func:`enter_task`, which returned ``previous``."""
+        enter_task(loop, previous)
+
 else:
 
-    def swap_current_task(loop: Any, task: Any) -> Any:
-        """Make ``task``, or None, the current one of ``loop``; return the one before."""
+    def enter_task(loop: Any, task: Any) -> Any:
+        """Make ``task`` the current one of ``loop``; return the one before, or None."""
         previous = asyncio.current_task(loop)
         if previous is not None:
             tasks._leave_task(loop, previous)
-        if task is not None:
-            tasks._enter_task(loop, task)
+        tasks._enter_task(loop, task)
         return previous
+
+    def leave_task(loop: Any, task: Any, previous: Any) -> None:
+        """Undo :func:`enter_task`, which returned ``previous``."""
+        tasks._leave_task(loop, task)
+        if previous is not None:
+            tasks._enter_task(loop, previous)
 
 
 class CoroutineTask(_Future):
@@ -49,20 +59,29 @@ class CoroutineTask(_Future):
     Cancelling it reaches the coroutine on the loop's next turn, as with any task: whoever cancels, such as
     a timeout, must not find it resumed before having said why.
 
+    The driver sets the first two attributes; there is no ``__init__``, which would double the price.
+
     :ivar driver: runs the coroutine.
     :ivar thread: the thread of the loop.
     :ivar must_cancel: whether it has been cancelled, and the coroutine is still to hear of it.
     :ivar cancel_args: the arguments of the :exc:`asyncio.CancelledError` for it.
+    :ivar thrown: the CancelledError that was raised in the coroutine where it awaited a Deferred. How that
+        goes on is told in :mod:`~twisted_compat.defer.waiter`.
+    :ivar foreign: another library's Deferred that was awaited last, as one of ours.
+    :ivar to_throw: the CancelledError to raise in the coroutine when ``foreign`` has failed because of it.
     """
 
-    def __init__(self, driver: CoroutineDriver, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self.driver = driver
-        self.thread = get_ident()
-        self._name: str | None = None
-        self.must_cancel = False
-        self.cancel_args: tuple[Any, ...] = ()
-        self._cancel_requests = 0
+    __slots__ = ("driver", "thread")
+
+    driver: CoroutineDriver
+    thread: int
+    must_cancel = False
+    cancel_args: tuple[Any, ...] = ()
+    thrown: BaseException | None = None
+    foreign: Deferred[Any] | None = None
+    to_throw: BaseException | None = None
+    _cancel_requests = 0
+    _name: str | None = None
 
     def register(self) -> None:
         """Have :func:`asyncio.all_tasks` know it."""
@@ -112,7 +131,7 @@ class CoroutineTask(_Future):
     def end(self, outcome: Any) -> None:
         """The coroutine has ended, and its Deferred comes to ``outcome``."""
         if not self.done():
-            super().set_result(outcome)
+            _Future.set_result(self, outcome)
 
     def fail(self, error: BaseException) -> None:
         """The coroutine has ended with an exception. It is the Deferred that tells of it, so nothing is

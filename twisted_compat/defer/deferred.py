@@ -284,9 +284,7 @@ class Deferred(Chain, Generic[T]):
             what the coroutine waits for.
         :raises NotACoroutineError: for anything else.
         """
-        from twisted_compat.defer.coroutine import run_coroutine
-
-        return run_coroutine(coro)
+        return _run_coroutine(coro)
 
     @classmethod
     def fromFuture(cls, future: asyncio.Future[R]) -> Deferred[R]:
@@ -308,6 +306,18 @@ class Deferred(Chain, Generic[T]):
         from twisted_compat.defer.futures import as_plain_future
 
         return as_plain_future(self, loop)
+
+
+def _load_run_coroutine(coro: Any) -> Deferred[Any]:
+    """What runs the first coroutine of the process: it loads what runs all others."""
+    global _run_coroutine
+    from twisted_compat.defer.coroutine import run_coroutine
+
+    _run_coroutine = run_coroutine
+    return run_coroutine(coro)
+
+
+_run_coroutine: Callable[[Any], Deferred[Any]] = _load_run_coroutine
 
 
 def setDebugging(on: bool) -> None:

@@ -16,12 +16,13 @@ from twisted_compat.defer.deferred import Deferred
 from twisted_compat.defer.misuse import warn_of_non_local_return
 from twisted_compat.failure import Failure
 
-__all__ = ["WAITING", "Driver", "ReturnValue"]
+__all__ = ["CANCELLED", "WAITING", "Driver", "ReturnValue"]
 
 WAITING: Final[Any] = object()
 """What :meth:`Driver._advance` returns when the generator has not come to its end."""
 
-_CANCELLED: Final[Any] = object()
+CANCELLED: Final[Any] = object()
+"""In place of what is waited for: the next thing is to be cancelled."""
 
 
 class ReturnValue(BaseException):
@@ -42,7 +43,7 @@ class Driver:
     state        ``waiting_for``             goes to
     ===========  ==========================  ==============================================================
     running      None                        waiting, when something without a result is yielded; finished
-    cancelled    ``_CANCELLED``              (still running) cancels the next thing that is yielded; finished
+    cancelled    ``CANCELLED``               (still running) cancels the next thing it has to wait for; finished
     waiting      what was yielded            running, when it has its result
     finished     None                        (the generator takes no more results)
     ===========  ==========================  ==============================================================
@@ -55,12 +56,10 @@ class Driver:
 
     __slots__ = ("__weakref__", "context", "deferred", "generator", "waiting_for")
 
-    deferred: Deferred[Any] | None
-
     def __init__(self, generator: Generator[Any, Any, Any] | Coroutine[Any, Any, Any]) -> None:
         self.generator = generator
         self.context = copy_context()
-        self.deferred = None
+        self.deferred: Deferred[Any] | None = None
         self.waiting_for: Any = None
 
     def start(self) -> Deferred[Any]:
@@ -94,8 +93,8 @@ class Driver:
         """
         waiting_for = self.waiting_for
         if waiting_for is None:
-            self.waiting_for = _CANCELLED
-        elif waiting_for is not _CANCELLED:
+            self.waiting_for = CANCELLED
+        elif waiting_for is not CANCELLED:
             self._cancel_wait(waiting_for)
         return STILL_WAITING
 
@@ -122,7 +121,7 @@ class Driver:
                         if yielded is WAITING:
                             return WAITING
                         continue
-                if self.waiting_for is _CANCELLED:
+                if self.waiting_for is CANCELLED and (not yielded.called or yielded.paused):
                     self.waiting_for = None
                     yielded.cancel()
                 if yielded.called and not yielded.paused and not yielded._steps:
@@ -139,16 +138,23 @@ class Driver:
         except StopIteration as end:
             return end.value
         except ReturnValue as end:
-            warn_of_non_local_return(end.__traceback__)
-            return end.value
-        except BaseException:
-            return self._failed(Failure(captureVars=Deferred.debug))
+            return self._returned(end)
+        except BaseException as error:
+            failure = Failure(captureVars=Deferred.debug)
+            if failure.tb is not None and failure.tb.tb_next is not None:
+                # This frame tells nothing, and refers to all that is here: a cycle with each failure.
+                error.__traceback__ = failure.tb = failure.tb.tb_next
+            return self._failed(failure)
 
     def _as_result_or_deferred(self, yielded: Any) -> Any:
         """What to send back at once, or the Deferred to wait for, when no Deferred of ours was yielded.
 
         Anything that ``await`` takes, such as an asyncio future, is waited for; anything else is the result.
         """
+        if getattr(yielded, "_asyncio_future_blocking", False):
+            from twisted_compat.defer.futures import when_done
+
+            return when_done(yielded)
         if hasattr(yielded.__class__, "__await__"):
             from twisted_compat.defer.futures import deferred_from
 
@@ -156,6 +162,13 @@ class Driver:
         if isinstance(yielded, GeneratorType):
             return Driver(yielded).start()
         return yielded
+
+    def _returned(self, end: ReturnValue) -> Any:
+        try:
+            warn_of_non_local_return(end.__traceback__)
+        except Warning:  # where warnings are made errors
+            return self._failed(Failure())
+        return end.value
 
     def _failed(self, failure: Failure) -> Failure:
         """The failure to end with. In a Deferred, asyncio's word for being cancelled is ours."""

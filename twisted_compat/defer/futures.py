@@ -29,6 +29,7 @@ __all__ = [
     "means_cancelled",
     "refuse_thread",
     "settle_future",
+    "when_done",
 ]
 
 T = TypeVar("T")
@@ -113,6 +114,24 @@ def _from_future(
         settle(future)
     else:
         future.add_done_callback(settle)
+    return deferred
+
+
+def when_done(future: asyncio.Future[Any]) -> Deferred[None]:
+    """A Deferred for a generator that was given ``future`` by an ``await`` or ``yield from``, which will
+    itself ask what came of it: fired with None, or failed with :exc:`asyncio.CancelledError`.
+    """
+    future._asyncio_future_blocking = False
+
+    def settle(done: asyncio.Future[Any]) -> None:
+        deferred.callback(Failure(asyncio.CancelledError()) if done.cancelled() else None)
+
+    def cancel(_: Deferred[None]) -> Any:
+        future.cancel()
+        return STILL_WAITING
+
+    deferred: Deferred[None] = Deferred(cancel)
+    future.add_done_callback(settle)
     return deferred
 
 

@@ -41,26 +41,27 @@ def wait_for_result(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
     Yields a future to an asyncio task, and the Deferred itself to a driver of ours, and where no task runs.
     Those send what its result is, or something once it has one.
     """
+    future: Any
+    task: Any
     if deferred.called and not deferred.paused:
         result = deferred.result
     else:
         loop = _get_running_loop()
-        task: Any = None if loop is None else current_task(loop)
+        task = None if loop is None else current_task(loop)
         if loop is None or task is None:
             result = yield deferred
-            if result is None:
+            if result is None or result is deferred:
                 if not deferred.called or deferred.paused:
                     raise resumed_too_early(deferred)
                 result = deferred.result
         elif task.__class__ is CoroutineTask:
-            driver = task.driver
             try:
                 result = yield deferred
             except BaseException as error:
-                if error is not driver.thrown:
+                if error is not task.thrown:
                     raise  # the failure of the Deferred
-                driver.thrown = None
-                result = yield from _interrupted(deferred, driver, loop, error)
+                task.thrown = None
+                result = yield from _interrupted(deferred, task.driver, loop, error)
         else:
             future = loop.create_future()
             if deferred._steps or deferred._waiter is not None:
@@ -79,7 +80,9 @@ def wait_for_result(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
         try:
             result.raiseException()
         finally:
-            del result, deferred  # the traceback of the exception has this frame in it
+            # The traceback of the exception has this frame in it.
+            del result, deferred
+            future = task = driver = None
     return result
 
 
