@@ -139,12 +139,8 @@ class Driver:
             return end.value
         except ReturnValue as end:
             return self._returned(end)
-        except BaseException as error:
-            failure = Failure(captureVars=Deferred.debug)
-            if failure.tb is not None and failure.tb.tb_next is not None:
-                # This frame tells nothing, and refers to all that is here: a cycle with each failure.
-                error.__traceback__ = failure.tb = failure.tb.tb_next
-            return self._failed(failure)
+        except BaseException:
+            return self._failed(Failure(captureVars=Deferred.debug))
 
     def _as_result_or_deferred(self, yielded: Any) -> Any:
         """What to send back at once, or the Deferred to wait for, when no Deferred of ours was yielded.

@@ -59,6 +59,7 @@ def wait_for_result(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
                 result = yield deferred
             except BaseException as error:
                 if error is not task.thrown:
+                    task = None  # as below
                     raise  # the failure of the Deferred
                 task.thrown = None
                 result = yield from _interrupted(deferred, task.driver, loop, error)
@@ -82,7 +83,7 @@ def wait_for_result(deferred: Deferred[Any]) -> Generator[Any, Any, Any]:
         finally:
             # The traceback of the exception has this frame in it.
             del result, deferred
-            future = task = driver = None
+            future = task = None
     return result
 
 
