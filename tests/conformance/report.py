@@ -35,15 +35,15 @@ class Verdict:
 def judge(run: Run, exceptions: Iterable[Excepted]) -> Verdict:
     """Sort the tests of a run by what their end means."""
     verdict = Verdict(run)
-    listed = [entry.test for entry in exceptions if not entry.loops or run.loop in entry.loops]
+    here = [entry for entry in exceptions if not entry.loops or run.loop in entry.loops]
     for test, outcome in sorted(run.outcomes.items()):
-        expected = any(fnmatchcase(test, pattern) for pattern in listed)
+        entries = [entry for entry in here if fnmatchcase(test, entry.test)]
         if outcome.kind == "skipped":
             verdict.skipped.append(test)
         elif outcome.kind == "passed":
-            (verdict.stale if expected else verdict.passed).append(test)
+            (verdict.stale if any(entry.steady for entry in entries) else verdict.passed).append(test)
         else:
-            (verdict.excepted if expected else verdict.failed).append(test)
+            (verdict.excepted if entries else verdict.failed).append(test)
     return verdict
 
 

@@ -103,6 +103,12 @@ def test_a_pattern_is_stale_when_any_of_its_tests_passes() -> None:
     assert unknown_exceptions([run], [excepted("m.T.*"), excepted("m.U.*")]) == ["m.U.*"]
 
 
+@pytest.mark.parametrize("end", ["passed", "failed"])
+def test_one_that_is_not_steady_may_end_either_way(end: str) -> None:
+    run = Run("m", "asyncio", ["m.T.test"], {"m.T.test": Outcome(end)})
+    assert judge(run, [excepted("m.T.test")._replace(steady=False)]).ok
+
+
 def test_the_list_is_of_modules_that_are_run() -> None:
     assert any(exists(module) for module in MODULES)
     for entry in EXCEPTIONS:
