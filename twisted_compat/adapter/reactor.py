@@ -497,4 +497,3 @@ class AsyncioReactor:
     def nameResolver(self) -> Any:
         """The IHostnameResolver that looks up names."""
         return self._use().names.nameResolver
-

@@ -9,7 +9,6 @@
 ``cooperative``  :class:`CooperativeTask`, and the errors of the two
 ``react``        :func:`react`, which runs a program's main function and exits with its code
 ``intervals``    private: the arithmetic of a call every so many seconds
-``texts``        private: calls as text
 ===============  ========================================================================================
 
 It stands on a reactor: any that provides IReactorTime. Where none is named, the current one is asked for when

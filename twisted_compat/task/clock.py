@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from bisect import insort_right
 from collections.abc import Callable, Iterable
-from contextvars import Context, copy_context
-from traceback import format_stack
 from typing import Any
 
 from zope.interface import implementer
 
-from twisted_compat.error import AlreadyCalled, AlreadyCancelled
-from twisted_compat.interfaces import IDelayedCall, IReactorTime
-from twisted_compat.task.texts import name_of, safe_repr
+from twisted_compat import error
+from twisted_compat.adapter.delayed_call import BaseDelayedCall
+from twisted_compat.interfaces import IReactorTime
 
 __all__ = ["Clock", "DelayedCall"]
 
@@ -31,6 +29,7 @@ class Clock:
     """
 
     rightNow = 0.0
+    error = error
 
     def __init__(self) -> None:
         self.calls: list[DelayedCall] = []
@@ -57,7 +56,7 @@ class Clock:
                 f"callLater was given {callable!r} to call, which is not callable. "
                 "Write `clock.callLater(delay, function, *args)`: the function itself, not its result."
             )
-        call = DelayedCall(self, self.seconds() + delay, callable, args, kw)
+        call = DelayedCall(self, _a_time(self.seconds() + delay), callable, args, kw)
         insort_right(self.calls, call, key=_due)
         return call
 
@@ -90,88 +89,13 @@ class Clock:
         self.calls.sort(key=_due)  # stable: calls for the same time keep their order
 
 
-@implementer(IDelayedCall)
-class DelayedCall:
-    """A call that waits for a :class:`Clock`; made by :meth:`Clock.callLater` (IDelayedCall).
+class DelayedCall(BaseDelayedCall):
+    """A call that waits for a :class:`Clock`; made by :meth:`Clock.callLater` (IDelayedCall)."""
 
-    ============  ======  =========  ==========================================
-    state         called  cancelled  goes to
-    ============  ======  =========  ==========================================
-    waiting       False   False      called, when it is time; cancelled
-    called        True    False      (set before the call is made)
-    cancelled     False   True
-    ============  ======  =========  ==========================================
+    _clock: Clock
 
-    Two of them compare by the time they are due at.
-
-    :cvar debug: set it on the class to have each later call remember the stack that asked for it.
-    :ivar time: when it is due, in seconds on the clock.
-    :ivar func: what will be called, with ``args`` and ``kw``; None once it is cancelled.
-    :ivar called: whether it has been called.
-    :ivar cancelled: whether it has been cancelled.
-    :ivar creator: the stack of the ``callLater`` as a list of texts, if ``debug`` was set.
-    """
-
-    debug = False
-
-    def __init__(
-        self, clock: Clock, due: float, func: Callable[..., object], args: tuple[Any, ...], kw: dict[str, Any]
-    ) -> None:
-        self._clock = clock
-        self.time = _a_time(due)
-        self.func: Callable[..., object] | None = func
-        self.args = args
-        self.kw = kw
-        self.called = False
-        self.cancelled = False
-        self.creator: list[str] | None = format_stack()[:-2] if self.debug else None
-        self._context: Context | None = copy_context()
-
-    def getTime(self) -> float:
-        """When the call is due, in seconds on the clock."""
-        return self.time
-
-    def active(self) -> bool:
-        """Whether the call is still to come: neither made nor cancelled."""
-        return not (self.called or self.cancelled)
-
-    def cancel(self) -> None:
-        """Don't make the call.
-
-        :raises AlreadyCalled: it has been made, or is being made right now.
-        :raises AlreadyCancelled: it was cancelled before.
-        """
-        self._check()
-        self.cancelled = True
+    def _forget(self) -> None:
         self._clock.calls.remove(self)
-        self.func = self._context = None
-        self.args, self.kw = (), {}
-
-    def reset(self, secondsFromNow: float) -> None:
-        """Make the call due at another time, later or earlier than before.
-
-        :param secondsFromNow: seconds from now.
-        :raises AlreadyCalled: it has been made, or is being made right now.
-        :raises AlreadyCancelled: it was cancelled before.
-        """
-        self._check()
-        self._move(self._clock.seconds() + secondsFromNow)
-
-    def delay(self, secondsLater: float) -> None:
-        """Put the call off, counted from the time it is due at now.
-
-        :param secondsLater: seconds; negative ones bring it forward.
-        :raises AlreadyCalled: it has been made, or is being made right now.
-        :raises AlreadyCancelled: it was cancelled before.
-        """
-        self._check()
-        self._move(self.time + secondsLater)
-
-    def _check(self) -> None:
-        if self.cancelled:
-            raise AlreadyCancelled()
-        if self.called:
-            raise AlreadyCalled()
 
     def _move(self, due: float) -> None:
         self.time = _a_time(due)
@@ -183,29 +107,6 @@ class DelayedCall:
         assert context is not None and self.func is not None
         self.called = True
         context.run(self.func, *self.args, **self.kw)
-
-    def __lt__(self, other: DelayedCall) -> bool:
-        return self.time < other.time
-
-    def __le__(self, other: DelayedCall) -> bool:
-        return self.time <= other.time
-
-    def __gt__(self, other: DelayedCall) -> bool:
-        return self.time > other.time
-
-    def __ge__(self, other: DelayedCall) -> bool:
-        return self.time >= other.time
-
-    def __repr__(self) -> str:
-        what = ""
-        if self.func is not None:
-            arguments = [safe_repr(value) for value in self.args]
-            arguments += [f"{key}={safe_repr(value)}" for key, value in self.kw.items()]
-            what = f" {name_of(self.func)}({', '.join(arguments)})"
-        return (
-            f"<DelayedCall 0x{id(self):x} [{self.time - self._clock.seconds():.6f}s] "
-            f"called={self.called:d} cancelled={self.cancelled:d}{what}>"
-        )
 
 
 _is_callable = callable  # callLater's parameter has this name

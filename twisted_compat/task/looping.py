@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
+from twisted_compat.adapter.texts import name_of, safe_repr
 from twisted_compat.current import current_reactor
 from twisted_compat.defer import Deferred, maybeDeferred
 from twisted_compat.failure import Failure
 from twisted_compat.interfaces import IDelayedCall
 from twisted_compat.task.intervals import intervals_passed, until_next
-from twisted_compat.task.texts import name_of, safe_repr
 
 __all__ = ["LoopingCall"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from twisted_compat.task.texts import name_of, safe_repr
+from twisted_compat.adapter.texts import name_of, safe_repr
 
 
 class Rude:
