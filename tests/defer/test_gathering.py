@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from twisted_compat.defer import (
     FirstError,
     NotACoroutineError,
     TimeoutError,
+    ensureDeferred,
     execute,
     fail,
     gatherResults,
@@ -64,12 +66,45 @@ def test_maybe_deferred() -> None:
     assert isinstance(outcome(maybeDeferred(lambda: Failure(KeyError()))), KeyError)
 
 
-def test_maybe_deferred_says_what_to_do_with_a_coroutine() -> None:
-    async def coroutine() -> None: ...
+def test_maybe_deferred_runs_coroutines() -> None:
+    deferred: Deferred[int] = Deferred()
 
-    error = outcome(maybeDeferred(coroutine))
-    assert isinstance(error, NotACoroutineError)
-    assert "await f()" in str(error)
+    async def waits(more: int) -> int:
+        return await deferred + more
+
+    async def fails() -> None:
+        raise KeyError
+
+    waiting = maybeDeferred(waits, 1)
+    assert not waiting.called
+    deferred.callback(1)
+    assert waiting.result == 2
+    assert isinstance(outcome(maybeDeferred(fails)), KeyError)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
+def test_no_exception_escapes_from_what_is_called(error: type[BaseException]) -> None:
+    def raises() -> None:
+        raise error
+
+    assert type(outcome(maybeDeferred(raises))) is error
+    assert type(outcome(execute(raises))) is error
+
+
+def test_ensure_deferred_takes_coroutines_generators_and_deferreds_only() -> None:
+    async def coroutine() -> int:
+        return await succeed(1)
+
+    def generator() -> Generator[Any, Any, int]:
+        return (yield succeed(1)) + 1
+
+    deferred = succeed(3)
+    assert ensureDeferred(coroutine()).result == 1
+    assert ensureDeferred(generator()).result == 2
+    assert ensureDeferred(deferred) is deferred
+    for wrong in (coroutine, 1, None):
+        with pytest.raises(NotACoroutineError, match="Call the `async def` function"):
+            ensureDeferred(wrong)  # type: ignore[arg-type]
 
 
 def test_a_list_waits_for_all_and_keeps_their_order() -> None:
@@ -209,3 +244,63 @@ def test_the_old_timeout_function() -> None:
     assert caught[0].category is DeprecationWarning
     assert caught[0].filename == __file__
     assert type(outcome(deferred)) is TimeoutError
+
+
+def test_a_race_of_none_never_ends_but_can_be_cancelled() -> None:
+    winner: Deferred[Any] = race([])
+    assert not winner.called
+    winner.cancel()
+    assert isinstance(outcome(winner), CancelledError)
+
+
+def test_a_race_with_one_that_has_fired_already_and_one_that_waits() -> None:
+    slow: Deferred[str] = Deferred()
+    assert race([slow, succeed("b"), succeed("c")]).result == (1, "b")
+    assert slow.called and slow.result is None
+
+
+@given(st.permutations(range(5)), st.sets(st.integers(0, 4)))
+def test_a_race_in_any_order(order: list[int], failing: set[int]) -> None:
+    racers: list[Deferred[int]] = [Deferred() for _ in order]
+    winner = race(racers)
+    won = next((index for index in order if index not in failing), None)
+    for index in order:
+        if index in failing:
+            racers[index].errback(KeyError(index))
+        else:
+            racers[index].callback(index)
+        assert winner.called == (won is not None and racers[won].called) or won is None
+        if index == won:
+            break
+    result = outcome(winner)
+    if won is None:
+        assert [failure.value.args[0] for failure in result.failures] == list(range(5))
+    else:
+        assert result == (won, won)
+        assert all(racer.called and racer.result is None for racer in racers)
+
+
+def test_a_list_that_is_cancelled_after_it_has_fired_cancels_nothing() -> None:
+    slow: Deferred[Any] = Deferred()
+    first = DeferredList([succeed(1), slow], fireOnOneCallback=True)
+    first.cancel()
+    assert not slow.called
+
+
+def test_a_list_sees_what_was_added_before_it_and_callbacks_added_later_see_what_it_leaves() -> None:
+    deferred: Deferred[int] = Deferred()
+    deferred.addCallback(lambda n: n + 1)
+    both = DeferredList([deferred, deferred])
+    deferred.addCallback(lambda n: n * 10)
+    deferred.callback(1)
+    assert both.result == [(SUCCESS, 2), (SUCCESS, 2)]
+    assert deferred.result == 20
+
+
+def test_gathering_tells_of_the_first_failure_at_once_and_where_it_was() -> None:
+    slow: Deferred[Any] = Deferred()
+    gathered = gatherResults([slow, fail(KeyError("k"))], consumeErrors=True)
+    error = outcome(gathered)
+    assert (error.index, error.subFailure.type) == (1, KeyError)
+    gathered.cancel()
+    assert not slow.called
