@@ -1,4 +1,4 @@
-"""``await deferred`` in asyncio tasks: every state it can be in, and every way it can be cancelled."""
+"""``await deferred`` in asyncio tasks: every state it can be in, and all that asyncio waits with."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import contextvars
 import gc
 import subprocess
 import sys
-import threading
+import types
 from typing import Any
 
 import pytest
 
 import twisted_compat
 from tests.support import until, within
-from twisted_compat.defer import CancelledError, Deferred, DeferredList, fail, gatherResults, succeed
+from twisted_compat.defer import (
+    Deferred,
+    ensureDeferred,
+    fail,
+    succeed,
+)
 
 
-async def _await(deferred: Deferred[Any]) -> Any:
+async def awaits(deferred: Deferred[Any]) -> Any:
     return await deferred
 
 
-async def _started(deferred: Deferred[Any]) -> asyncio.Task[Any]:
+async def started(deferred: Deferred[Any]) -> asyncio.Task[Any]:
     """A task that waits for ``deferred``."""
     before = len(deferred.callbacks)
-    task = asyncio.ensure_future(_await(deferred))
+    task = asyncio.ensure_future(awaits(deferred))
     await until(lambda: len(deferred.callbacks) > before)
     return task
 
@@ -32,8 +37,14 @@ async def _started(deferred: Deferred[Any]) -> asyncio.Task[Any]:
 def _step(deferred: Deferred[Any]) -> Any:
     """Await by hand, without a loop; the result, as it must not suspend."""
     with pytest.raises(StopIteration) as stopped:
-        _await(deferred).send(None)
+        awaits(deferred).send(None)
     return stopped.value.value
+
+
+async def is_done_soon(task: asyncio.Task[Any]) -> bool:
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task.done()
 
 
 # Results.
@@ -48,7 +59,7 @@ def test_a_failed_one_raises_the_very_exception_and_is_handled(caplog: pytest.Lo
     error = KeyError("k")
     deferred = fail(error)
     with pytest.raises(KeyError) as caught:
-        _await(deferred).send(None)
+        awaits(deferred).send(None)
     assert caught.value is error
     del deferred, caught
     gc.collect()
@@ -57,20 +68,42 @@ def test_a_failed_one_raises_the_very_exception_and_is_handled(caplog: pytest.Lo
 
 def test_a_driver_outside_asyncio_is_given_the_deferred() -> None:
     deferred: Deferred[int] = Deferred()
-    coroutine = _await(deferred)
+    coroutine = awaits(deferred)
     assert coroutine.send(None) is deferred
-    assert coroutine.send(None) is deferred  # resumed too early: it asks again
     deferred.callback(3)
     with pytest.raises(StopIteration) as stopped:
         coroutine.send(None)
     assert stopped.value.value == 3
 
 
-async def test_a_driver_inside_a_task_finds_the_deferred_in_what_it_is_given() -> None:
+def test_a_driver_may_send_the_result_itself() -> None:
+    coroutine = awaits(Deferred())
+    coroutine.send(None)
+    with pytest.raises(StopIteration) as stopped:
+        coroutine.send(3)
+    assert stopped.value.value == 3
+
+
+def test_a_driver_that_knows_no_deferreds_is_told_so() -> None:
+    unfired: Deferred[int] = Deferred()
+    paused = succeed(1)
+    paused.pause()
+    for deferred in (unfired, paused):
+        for sent in (None, deferred):  # as trio's and curio's runners would, and as Twisted's does
+            coroutine = awaits(deferred)
+            coroutine.send(None)
+            with pytest.raises(RuntimeError, match="Run it with `ensureDeferred"):
+                coroutine.send(sent)
+
+
+async def test_a_driver_inside_a_task_is_given_a_future() -> None:
     deferred: Deferred[int] = Deferred()
-    coroutine = _await(deferred)
-    assert coroutine.send(None).deferred is deferred
+    coroutine = awaits(deferred)
+    future = coroutine.send(None)
+    assert asyncio.isfuture(future)
+    assert future.get_loop() is asyncio.get_running_loop()
     deferred.callback(3)
+    assert future.done()
     with pytest.raises(StopIteration) as stopped:
         coroutine.send(None)
     assert stopped.value.value == 3
@@ -90,7 +123,7 @@ def test_asyncio_is_not_imported_before_something_is_awaited() -> None:
 
 async def test_one_that_fires_later() -> None:
     deferred: Deferred[int] = Deferred()
-    task = await _started(deferred)
+    task = await started(deferred)
     deferred.callback(1)
     assert await within(task) == 1
     assert deferred.result is None
@@ -100,7 +133,7 @@ async def test_one_that_fires_later() -> None:
 async def test_one_that_fails_later(caplog: pytest.LogCaptureFixture) -> None:
     deferred: Deferred[int] = Deferred()
     error = KeyError("k")
-    task = await _started(deferred)
+    task = await started(deferred)
     deferred.errback(error)
     with pytest.raises(KeyError) as caught:
         await within(task)
@@ -113,7 +146,7 @@ async def test_one_that_fails_later(caplog: pytest.LogCaptureFixture) -> None:
 async def test_it_takes_its_place_in_the_chain() -> None:
     deferred: Deferred[int] = Deferred()
     deferred.addCallback(lambda n: n + 1)
-    task = await _started(deferred)
+    task = await started(deferred)
     after: list[Any] = []
     deferred.addCallback(after.append)
     deferred.callback(1)
@@ -124,14 +157,14 @@ async def test_it_takes_its_place_in_the_chain() -> None:
 async def test_a_chained_and_a_paused_one() -> None:
     inner: Deferred[int] = Deferred()
     chained = succeed(0).addCallback(lambda _: inner)
-    task = asyncio.ensure_future(_await(chained))
+    task = asyncio.ensure_future(awaits(chained))
     await until(lambda: chained.callbacks)
     inner.callback(1)
     assert await within(task) == 1
 
     paused = succeed(2)
     paused.pause()
-    task = await _started(paused)
+    task = await started(paused)
     paused.unpause()
     assert await within(task) == 2
 
@@ -157,23 +190,194 @@ async def test_exceptions_that_a_future_cannot_carry_arrive(error: BaseException
     assert caught is error
 
 
+def _later(count: int) -> list[Deferred[int]]:
+    """Deferreds that fire soon, each with its number."""
+    deferreds: list[Deferred[int]] = [Deferred() for _ in range(count)]
+    for number, deferred in enumerate(deferreds):
+        asyncio.get_running_loop().call_later(0.001 * number, deferred.callback, number)
+    return deferreds
+
+
 async def test_in_what_asyncio_offers_to_wait_with() -> None:
-    loop = asyncio.get_running_loop()
-    deferreds: list[Deferred[int]] = [Deferred() for _ in range(5)]
-    for index, deferred in enumerate(deferreds):
-        loop.call_later(0.001, deferred.callback, index)
+    deferreds = _later(7)
     assert await asyncio.wait_for(deferreds[0], 10) == 0
     assert await asyncio.shield(deferreds[1]) == 1
     assert await asyncio.gather(*deferreds[2:4]) == [2, 3]
-    assert [await future for future in asyncio.as_completed([_await(deferreds[4])])] == [4]
+    assert await asyncio.ensure_future(deferreds[4]) == 4
+    assert {await future for future in asyncio.as_completed(deferreds[5:])} == {5, 6}
+    done, _ = await asyncio.wait([asyncio.ensure_future(deferred) for deferred in _later(2)])
+    assert {task.result() for task in done} == {0, 1}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio has timeout and TaskGroup from Python 3.11")
+async def test_in_timeouts_and_task_groups() -> None:
+    one, two, three = _later(3)
+    async with asyncio.timeout(10):
+        assert await one == 0
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(awaits(deferred)) for deferred in (two, three)]
+    assert [task.result() for task in tasks] == [1, 2]
+
+    never: Deferred[Any] = Deferred()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await never
+    assert never.called
+
+    never = Deferred()
+    with pytest.raises(ExceptionGroup) as caught:  # noqa: F821
+        async with asyncio.TaskGroup() as group:
+            group.create_task(awaits(never))
+            group.create_task(awaits(fail(KeyError())))
+    assert [type(error) for error in caught.value.exceptions] == [KeyError]
+    assert never.called
+
+
+async def test_cancelling_what_shields_or_gathers() -> None:
+    kept: Deferred[int] = Deferred()
+    shielded = asyncio.ensure_future(_shield(kept))
+    await until(lambda: kept.callbacks)
+    shielded.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(shielded)
+    assert not kept.called
+
+    gathered: list[Deferred[int]] = [Deferred(), Deferred()]
+    both = asyncio.gather(*gathered)
+    await until(lambda: all(deferred.callbacks for deferred in gathered))
+    both.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(both)
+    assert all(deferred.called for deferred in gathered)
+
+
+async def _shield(deferred: Deferred[Any]) -> Any:
+    return await asyncio.shield(deferred)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has eager tasks from Python 3.12")
+async def test_eager_tasks() -> None:
+    # uvloop gives asyncio.eager_task_factory an argument that not every Python 3.13 takes.
+    def factory(loop: Any, coro: Any, eager_start: bool = True, **options: Any) -> Any:
+        return asyncio.Task(coro, loop=loop, eager_start=True, **options)
+
+    asyncio.get_running_loop().set_task_factory(factory)
+    cancelled: list[Any] = []
+    deferred: Deferred[int] = Deferred(cancelled.append)
+    assert asyncio.create_task(awaits(succeed(1))).result() == 1
+    task = asyncio.create_task(awaits(deferred))
+    assert deferred.callbacks
+    deferred.callback(2)
+    assert await within(task) == 2
+
+    deferred = Deferred(cancelled.append)
+    task = asyncio.create_task(awaits(deferred))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert cancelled == [deferred]
+    failed = asyncio.create_task(awaits(fail(KeyError())))
+    assert isinstance(failed.exception(), KeyError)
+    assert await within(asyncio.gather(*_later(3))) == [0, 1, 2]
+    asyncio.get_running_loop().set_task_factory(None)
 
 
 async def test_many_tasks_may_await_one_and_the_first_takes_the_result() -> None:
     deferred: Deferred[int] = Deferred()
-    tasks = [asyncio.ensure_future(_await(deferred)) for _ in range(3)]
+    tasks = [asyncio.ensure_future(awaits(deferred)) for _ in range(3)]
     await until(lambda: len(deferred.callbacks) == 3)
     deferred.callback(1)
     assert await within(asyncio.gather(*tasks)) == [1, None, None]
+
+
+async def test_a_task_and_one_that_is_chained_get_it_in_the_order_in_which_they_came() -> None:
+    task_first: Deferred[int] = Deferred()
+    task = await started(task_first)
+    outer = succeed(0).addCallback(lambda _: task_first)
+    task_first.callback(1)
+    assert await within(task) == 1
+    assert (outer.result, outer.paused) == (None, 0)
+
+    chained_first: Deferred[int] = Deferred()
+    outer = succeed(0).addCallback(lambda _: chained_first)
+    task = await started(chained_first)
+    chained_first.callback(1)
+    assert await within(task) is None
+    assert outer.result == 1
+
+
+async def test_one_that_waits_by_hand_over_wakes_the_task_before_its_steps() -> None:
+    inner: Deferred[int] = Deferred()
+    outer: Deferred[Any] = succeed(0).addCallback(lambda _: inner)
+    seen: list[Any] = []
+    task = await started(outer)
+    outer.addCallback(seen.append)
+    inner.callback(1)
+    assert seen == [None]
+    assert await within(task) == 1
+
+
+async def test_a_paused_one_holds_the_task_when_it_fires_and_fails() -> None:
+    deferred: Deferred[int] = Deferred()
+    task = await started(deferred)
+    deferred.pause()
+    deferred.errback(KeyError("k"))
+    assert not await is_done_soon(task)
+    deferred.unpause()
+    with pytest.raises(KeyError):
+        await within(task)
+
+
+async def test_failing_reaches_every_task_only_by_way_of_the_first() -> None:
+    deferred: Deferred[int] = Deferred()
+    tasks = [await started(deferred) for _ in range(2)]
+    deferred.errback(KeyError())
+    with pytest.raises(KeyError):
+        await within(tasks[0])
+    assert await within(tasks[1]) is None
+
+
+async def test_awaiting_inside_its_own_callback_gives_what_it_has_so_far() -> None:
+    deferred: Deferred[int] = Deferred()
+    deferred.addCallback(lambda n: (_step(deferred), n + 1))
+    deferred.callback(1)
+    assert deferred.result == (1, 2)
+
+
+async def test_the_task_is_not_run_by_firing_but_on_a_later_turn() -> None:
+    deferred: Deferred[int] = Deferred()
+    order: list[str] = []
+
+    async def body() -> None:
+        await deferred
+        order.append("task")
+
+    task = asyncio.ensure_future(body())
+    await until(lambda: deferred.callbacks)
+    deferred.addCallback(lambda _: order.append("callback"))
+    deferred.callback(1)
+    order.append("fired")
+    await within(task)
+    assert order == ["callback", "fired", "task"]
+
+
+async def test_an_asyncio_cancelled_error_as_failure_cancels_the_task() -> None:
+    deferred: Deferred[int] = Deferred()
+    task = await started(deferred)
+    error = asyncio.CancelledError("by the work itself")
+    deferred.errback(error)
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert task.cancelled()
+
+
+async def test_generators_that_await_with_yield_from() -> None:
+    @types.coroutine
+    def old_style(deferred: Deferred[int]) -> Any:
+        return (yield from deferred)
+
+    assert await within(old_style(_later(1)[0])) == 0
+    assert await within(old_style(succeed(1))) == 1
 
 
 async def test_the_task_keeps_its_context() -> None:
@@ -193,12 +397,59 @@ async def test_the_task_keeps_its_context() -> None:
     assert await within(task) == "task"
 
 
-async def test_a_result_makes_no_reference_cycle() -> None:
-    async def once() -> None:
-        deferred: Deferred[int] = Deferred()
-        asyncio.get_running_loop().call_soon(deferred.callback, 1)
-        await deferred
+# Memory.
 
+
+async def _succeeds_later() -> None:
+    deferred: Deferred[int] = Deferred()
+    asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, deferred.callback, 1)
+    await deferred
+
+
+async def _succeeds_later_in_a_task() -> None:
+    deferred: Deferred[int] = Deferred()
+    task = asyncio.ensure_future(awaits(deferred))
+    await asyncio.sleep(0)
+    deferred.callback(1)
+    await task
+
+
+async def _with_steps_and_a_chain() -> None:
+    inner: Deferred[int] = Deferred()
+    outer = succeed(0).addCallback(lambda _, d=inner: d).addCallback(str)
+    task = asyncio.ensure_future(awaits(outer))
+    await asyncio.sleep(0)
+    inner.callback(1)
+    assert await task == "1"
+
+
+async def _fails_later_in_a_task() -> None:
+    deferred: Deferred[int] = Deferred()
+    task = asyncio.ensure_future(awaits(deferred))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(deferred.errback, KeyError())
+    await asyncio.wait([task])
+    assert task.exception()
+
+
+async def _in_a_coroutine_of_ours() -> None:
+    deferred: Deferred[int] = Deferred()
+    waiting = ensureDeferred(awaits(deferred))
+    deferred.callback(1)
+    assert waiting.result == 1
+
+
+@pytest.mark.parametrize(
+    "once",
+    [
+        _succeeds_later,
+        _succeeds_later_in_a_task,
+        _with_steps_and_a_chain,
+        _fails_later_in_a_task,
+        _in_a_coroutine_of_ours,
+    ],
+)
+async def test_no_reference_cycles(once: Any) -> None:
     await once()
     gc.collect()
     gc.disable()
@@ -208,221 +459,3 @@ async def test_a_result_makes_no_reference_cycle() -> None:
     finally:
         gc.enable()
     assert garbage == 0
-
-
-# Cancelling.
-
-
-async def test_cancelling_the_task_cancels_the_deferred() -> None:
-    cancelled: list[Any] = []
-    deferred: Deferred[Any] = Deferred(cancelled.append)
-    task = await _started(deferred)
-    task.cancel("why")
-    with pytest.raises(asyncio.CancelledError):
-        await within(task)
-    assert task.cancelled()
-    assert cancelled == [deferred]
-    assert deferred.called
-
-
-async def test_the_message_of_the_cancellation_arrives() -> None:
-    deferred: Deferred[Any] = Deferred()
-
-    async def body() -> tuple[Any, ...]:
-        try:
-            await deferred
-        except asyncio.CancelledError as error:
-            return error.args
-        raise AssertionError
-
-    task = asyncio.ensure_future(body())
-    await until(lambda: deferred.callbacks)
-    task.cancel("why")
-    assert await within(task) == ("why",)
-
-
-async def test_before_the_first_step_the_deferred_is_left_alone() -> None:
-    deferred: Deferred[Any] = Deferred()
-    task = asyncio.ensure_future(_await(deferred))
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not deferred.called
-
-
-async def test_during_the_step_that_begins_to_wait() -> None:
-    deferred: Deferred[Any] = Deferred()
-
-    async def body() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
-        await deferred
-
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.ensure_future(body())
-    assert deferred.called
-
-
-async def test_our_cancelled_error_for_another_reason_stays_what_it_is() -> None:
-    deferred: Deferred[Any] = Deferred()
-    task = await _started(deferred)
-    deferred.cancel()
-    with pytest.raises(CancelledError):
-        await within(task)
-    with pytest.raises(CancelledError):
-        await fail(CancelledError())
-
-
-async def test_a_canceller_that_gives_a_result_or_another_failure_decides() -> None:
-    kept: Deferred[Any] = Deferred(lambda d: d.callback("partial"))
-    task = await _started(kept)
-    task.cancel()
-    assert await within(task) == "partial"
-
-    failing: Deferred[Any] = Deferred(lambda d: d.errback(KeyError()))
-    task = await _started(failing)
-    task.cancel()
-    with pytest.raises(KeyError):
-        await within(task)
-
-
-async def test_cleaning_up_is_waited_for_and_can_be_cancelled_in_its_turn() -> None:
-    for twice in (False, True):
-        cleaned: Deferred[Any] = Deferred()
-        deferred: Deferred[Any] = Deferred()
-        deferred.addErrback(lambda failure, cleaned=cleaned: cleaned.addCallback(lambda _: failure))
-        task = await _started(deferred)
-        task.cancel()
-        assert not await _is_done_soon(task)
-        if twice:
-            task.cancel()
-        else:
-            cleaned.callback(None)
-        with pytest.raises(asyncio.CancelledError):
-            await within(task)
-
-
-async def _is_done_soon(task: asyncio.Task[Any]) -> bool:
-    for _ in range(5):
-        await asyncio.sleep(0)
-    return task.done()
-
-
-async def test_what_a_canceller_raises_is_logged_and_the_task_is_cancelled(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    deferred: Deferred[Any] = Deferred(lambda _: 1 / 0)
-    task = await _started(deferred)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await within(task)
-    (record,) = caplog.records
-    assert record.exc_info and record.exc_info[0] is ZeroDivisionError
-    deferred.callback("late")
-    assert deferred.result == "late"
-
-
-async def test_one_paused_by_hand_does_not_hold_the_task_and_keeps_its_result() -> None:
-    deferred = succeed("kept")
-    deferred.pause()
-    task = await _started(deferred)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await within(task)
-    deferred.unpause()
-    assert deferred.result == "kept"
-
-
-async def test_between_the_firing_and_the_waking_the_result_goes_back() -> None:
-    deferred: Deferred[Any] = Deferred()
-    task = await _started(deferred)
-    deferred.callback("kept")
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await within(task)
-    assert deferred.result == "kept"
-
-
-async def test_a_list_that_was_cancelled_with_the_task() -> None:
-    both = gatherResults([Deferred(), Deferred()], consumeErrors=True)
-    task = await _started(both)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await within(task)
-
-    listed: Deferred[Any] = DeferredList([Deferred()], consumeErrors=True)
-    task = await _started(listed)
-    task.cancel()
-    ((ok, failure),) = await within(task)
-    assert (ok, failure.type) == (False, CancelledError)
-
-
-async def test_a_timeout_of_asyncio() -> None:
-    deferred: Deferred[Any] = Deferred()
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(deferred, 0.01)
-    assert deferred.called
-
-
-async def test_a_closed_coroutine_leaves_the_result_to_the_deferred() -> None:
-    deferred: Deferred[Any] = Deferred()
-    coroutine = _await(deferred)
-    waiter = coroutine.send(None)
-    waiter.add_done_callback(lambda _: None)
-    coroutine.close()
-    deferred.callback("kept")
-    assert deferred.result == "kept"
-
-
-# The waiter as a future.
-
-
-async def test_the_waiter_keeps_to_the_protocol_of_futures() -> None:
-    deferred: Deferred[Any] = Deferred()
-    coroutine = _await(deferred)
-    waiter = coroutine.send(None)
-    assert asyncio.isfuture(waiter)
-    assert waiter.get_loop() is asyncio.get_running_loop()
-    assert repr(waiter) == f"<Waiter for {deferred!r}>"
-    woken: list[Any] = []
-    removed: list[Any] = []
-    waiter.add_done_callback(woken.append)
-    waiter.add_done_callback(removed.append)
-    assert waiter.remove_done_callback(removed.append) == 1
-    assert not waiter.done()
-    deferred.callback(1)
-    assert waiter.done()
-    assert not waiter.cancelled()
-    assert waiter.cancel() is False
-    assert (waiter.result(), waiter.exception()) == (1, None)
-    waiter.add_done_callback(woken.append)
-    await until(lambda: len(woken) == 2)
-    assert removed == []
-    coroutine.close()
-
-
-# Threads, and loops that are gone.
-
-
-async def test_firing_in_another_thread_tells_the_task_what_to_write() -> None:
-    deferred: Deferred[Any] = Deferred()
-    task = await _started(deferred)
-    thread = threading.Thread(target=deferred.callback, args=("kept",))
-    thread.start()
-    with pytest.raises(RuntimeError, match="callFromThread"):
-        await within(task)
-    thread.join()
-    assert deferred.result == "kept"
-
-
-def test_firing_after_the_loop_is_gone_leaves_the_result_to_the_deferred(loop_factory: Any) -> None:
-    loop = loop_factory()
-    deferred: Deferred[Any] = Deferred()
-    task = loop.create_task(_await(deferred))
-    while not deferred.callbacks:
-        loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-    deferred.callback("kept")
-    assert deferred.result == "kept"
-    task._log_destroy_pending = False  # left behind on purpose

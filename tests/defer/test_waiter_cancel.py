@@ -1,0 +1,338 @@
+"""Cancelling a task that awaits a Deferred: when it comes, what the Deferred makes of it, how often."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from tests.support import until, within
+from twisted_compat.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    fail,
+    gatherResults,
+    succeed,
+)
+
+from .test_waiter import awaits, is_done_soon, started
+
+
+async def test_cancelling_the_task_cancels_the_deferred() -> None:
+    cancelled: list[Any] = []
+    deferred: Deferred[Any] = Deferred(cancelled.append)
+    task = await started(deferred)
+    task.cancel("why")
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert task.cancelled()
+    assert cancelled == [deferred]
+    assert deferred.called
+
+
+async def test_the_message_of_the_cancellation_arrives() -> None:
+    deferred: Deferred[Any] = Deferred()
+
+    async def body() -> tuple[Any, ...]:
+        try:
+            await deferred
+        except asyncio.CancelledError as error:
+            return error.args
+        raise AssertionError
+
+    task = asyncio.ensure_future(body())
+    await until(lambda: deferred.callbacks)
+    task.cancel("why")
+    assert await within(task) == ("why",)
+
+
+async def test_before_the_first_step_the_deferred_is_left_alone() -> None:
+    deferred: Deferred[Any] = Deferred()
+    task = asyncio.ensure_future(awaits(deferred))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not deferred.called
+
+
+async def test_during_the_step_that_begins_to_wait() -> None:
+    deferred: Deferred[Any] = Deferred()
+
+    async def body() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await deferred
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.ensure_future(body())
+    assert deferred.called
+
+
+async def test_our_cancelled_error_for_another_reason_stays_what_it_is() -> None:
+    deferred: Deferred[Any] = Deferred()
+    task = await started(deferred)
+    deferred.cancel()
+    with pytest.raises(CancelledError):
+        await within(task)
+    with pytest.raises(CancelledError):
+        await fail(CancelledError())
+
+
+async def test_a_canceller_that_gives_a_result_or_another_failure_decides() -> None:
+    kept: Deferred[Any] = Deferred(lambda d: d.callback("partial"))
+    task = await started(kept)
+    task.cancel()
+    assert await within(task) == "partial"
+
+    failing: Deferred[Any] = Deferred(lambda d: d.errback(KeyError()))
+    task = await started(failing)
+    task.cancel()
+    with pytest.raises(KeyError):
+        await within(task)
+
+
+async def test_cleaning_up_is_waited_for_and_can_be_cancelled_in_its_turn() -> None:
+    for twice in (False, True):
+        cleaned: Deferred[Any] = Deferred()
+        deferred: Deferred[Any] = Deferred()
+        deferred.addErrback(lambda failure, cleaned=cleaned: cleaned.addCallback(lambda _: failure))
+        task = await started(deferred)
+        task.cancel()
+        assert not await is_done_soon(task)
+        if twice:
+            task.cancel()
+        else:
+            cleaned.callback(None)
+        with pytest.raises(asyncio.CancelledError):
+            await within(task)
+
+
+async def test_what_a_canceller_raises_is_logged_and_the_task_is_cancelled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    deferred: Deferred[Any] = Deferred(lambda _: 1 / 0)
+    task = await started(deferred)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    (record,) = caplog.records
+    assert record.exc_info and record.exc_info[0] is ZeroDivisionError
+    deferred.callback("late")
+    assert deferred.result == "late"
+
+
+async def test_one_paused_by_hand_does_not_hold_the_task_and_keeps_its_result() -> None:
+    deferred = succeed("kept")
+    deferred.pause()
+    task = await started(deferred)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    deferred.unpause()
+    assert deferred.result == "kept"
+
+
+async def test_between_the_firing_and_the_waking_the_result_goes_back() -> None:
+    deferred: Deferred[Any] = Deferred()
+    task = await started(deferred)
+    deferred.callback("kept")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert deferred.result == "kept"
+
+
+async def test_with_other_tasks_behind_it_they_get_what_is_left() -> None:
+    deferred: Deferred[Any] = Deferred()
+    tasks = [await started(deferred) for _ in range(2)]
+    tasks[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(tasks[0])
+    assert await within(tasks[1]) is None
+
+
+async def test_with_another_task_before_it_that_one_is_told_by_the_deferred() -> None:
+    deferred: Deferred[Any] = Deferred()
+    tasks = [await started(deferred) for _ in range(2)]
+    tasks[1].cancel()
+    with pytest.raises(CancelledError):  # ours: nobody cancelled this task
+        await within(tasks[0])
+    assert await within(tasks[1]) is None  # the first one has taken the outcome
+
+
+async def test_the_steps_around_it_run_as_they_would_have() -> None:
+    seen: list[Any] = []
+    deferred: Deferred[Any] = Deferred()
+    deferred.addErrback(lambda failure: seen.append(failure.type) or failure)
+    task = await started(deferred)
+    deferred.addBoth(seen.append)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert seen == [CancelledError, None]
+
+
+async def test_through_a_row_of_deferreds() -> None:
+    cancelled: list[Any] = []
+    end: Deferred[Any] = Deferred(cancelled.append)
+    row = end
+    for _ in range(1_000):
+        row = succeed(None).addCallback(lambda _, d=row: d)
+    task = await started(row)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert cancelled == [end]
+
+
+async def test_a_chain_that_recovers_from_it_gives_its_result() -> None:
+    deferred: Deferred[Any] = Deferred()
+    deferred.addErrback(lambda failure: failure.trap(CancelledError) and "recovered")
+    task = await started(deferred)
+    task.cancel()
+    assert await within(task) == "recovered"
+
+
+async def test_a_task_that_catches_it_and_goes_on_may_await_again_and_be_cancelled_again() -> None:
+    deferreds: list[Deferred[Any]] = [Deferred() for _ in range(3)]
+    messages: list[Any] = []
+
+    async def stubborn() -> str:
+        for deferred in deferreds[:2]:
+            try:
+                await deferred
+            except asyncio.CancelledError as error:
+                messages.append(error.args)
+        return await deferreds[2]  # type: ignore[no-any-return]
+
+    task = asyncio.ensure_future(stubborn())
+    for number, deferred in enumerate(deferreds[:2]):
+        await until(lambda deferred=deferred: deferred.callbacks)
+        task.cancel(number)
+        await until(lambda deferred=deferred: deferred.called)
+    await until(lambda: deferreds[2].callbacks)
+    deferreds[2].callback("in the end")
+    assert await within(task) == "in the end"
+    assert messages == [(0,), (1,)]
+
+
+async def test_awaiting_the_same_one_again_after_catching_it() -> None:
+    deferred: Deferred[Any] = Deferred(lambda d: None)
+
+    async def stubborn() -> Any:
+        with suppress(asyncio.CancelledError):
+            await deferred
+        return await deferred
+
+    task = asyncio.ensure_future(stubborn())
+    await until(lambda: deferred.callbacks)
+    task.cancel()
+    assert await within(task) is None
+
+
+async def test_cancelled_twice_before_it_is_heard_of() -> None:
+    cancelled: list[Any] = []
+    deferred: Deferred[Any] = Deferred(cancelled.append)
+    task = await started(deferred)
+    task.cancel("one")
+    task.cancel("two")
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert cancelled == [deferred]
+
+
+async def test_during_cancellation_by_its_own_canceller() -> None:
+    task: asyncio.Task[Any]
+    deferred: Deferred[Any] = Deferred(lambda _: task.cancel())
+    task = await started(deferred)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert isinstance(deferred.result, type(None))
+
+
+async def test_a_cancellation_that_takes_long_may_end_with_a_result() -> None:
+    working: Deferred[Any] = Deferred()
+    deferred: Deferred[Any] = Deferred()
+    deferred.addErrback(lambda _: working)
+    task = await started(deferred)
+    task.cancel()
+    assert not await is_done_soon(task)
+    working.callback("after all")
+    assert await within(task) == "after all"
+
+
+async def test_after_the_result_it_is_too_late() -> None:
+    deferred: Deferred[Any] = Deferred()
+    task = await started(deferred)
+    deferred.callback(1)
+    assert await within(task) == 1
+    assert task.cancel() is False
+
+    called: list[Any] = []
+    fired: Deferred[Any] = Deferred(called.append)
+    task = await started(fired)
+    fired.callback("kept")
+    fired.addCallback(lambda result: ("later", result))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert (called, fired.result) == ([], "kept")
+
+
+async def test_a_ring_of_deferreds_does_not_hold_the_task() -> None:
+    one: Deferred[Any] = Deferred()
+    other: Deferred[Any] = Deferred()
+    one.addCallback(lambda _: other)
+    other.addCallback(lambda _: one)
+    one.callback(None)
+    other.callback(None)
+    task = await started(one)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+
+
+async def test_a_canceller_that_exits_the_program_does() -> None:
+    def exits(_: Any) -> None:
+        raise GeneratorExit
+
+    deferred: Deferred[Any] = Deferred(exits)
+    task = await started(deferred)
+    task.cancel()
+    with pytest.raises(GeneratorExit):
+        await within(task)
+
+
+async def test_a_list_that_was_cancelled_with_the_task() -> None:
+    both = gatherResults([Deferred(), Deferred()], consumeErrors=True)
+    task = await started(both)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+
+    listed: Deferred[Any] = DeferredList([Deferred()], consumeErrors=True)
+    task = await started(listed)
+    task.cancel()
+    ((ok, failure),) = await within(task)
+    assert (ok, failure.type) == (False, CancelledError)
+
+
+async def test_a_timeout_of_asyncio() -> None:
+    deferred: Deferred[Any] = Deferred()
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(deferred, 0.01)
+    assert deferred.called
+
+
+async def test_a_closed_coroutine_leaves_the_result_to_the_deferred() -> None:
+    deferred: Deferred[Any] = Deferred()
+    coroutine = awaits(deferred)
+    coroutine.send(None)
+    coroutine.close()
+    deferred.callback("kept")
+    assert deferred.result == "kept"
