@@ -24,6 +24,7 @@ from twisted_compat.defer.driver import CANCELLED, WAITING, Driver
 from twisted_compat.defer.errors import NotACoroutineError
 from twisted_compat.defer.futures import deferred_from, means_cancelled
 from twisted_compat.defer.misuse import wrong_thread
+from twisted_compat.defer.record import log_failure
 from twisted_compat.failure import Failure
 
 __all__ = ["CoroutineDriver", "run_coroutine"]
@@ -51,7 +52,7 @@ class CoroutineDriver(Driver):
     Where no loop runs it does without a task, until it is resumed in one. Waiting, ``waiting_for`` is a
     Deferred, an asyncio future, or ``_NEXT_TURN`` after a bare yield (``asyncio.sleep(0)``).
 
-    :ivar task: what asyncio sees of it; None before it first ran in a loop.
+    :ivar task: what asyncio sees of it; None before it first ran in a loop, and after its end.
     """
 
     __slots__ = ("task",)
@@ -91,18 +92,21 @@ class CoroutineDriver(Driver):
         waiting_for = self.waiting_for
         if task is None or waiting_for is None or not task.must_cancel:
             return
-        if isfuture(waiting_for):
-            if not waiting_for.done():
-                task.must_cancel = False
-                waiting_for.cancel(*task.cancel_args)
-            return  # done: _woken is on its way, and finds must_cancel
-        interruption = task.take_cancellation()
-        if task.foreign is not None and waiting_for is task.foreign:
-            task.to_throw = interruption
-            task.foreign.cancel()
+        if isfuture(waiting_for) and not waiting_for.done():
+            task.must_cancel = False
+            waiting_for.cancel(*task.cancel_args)
             return
+        if not isinstance(waiting_for, Deferred):
+            return  # _woken is on its way, and finds must_cancel
+        interruption = task.take_cancellation()
+        if waiting_for is task.foreign:
+            if waiting_for.called:
+                _give_back(task)
+            elif _cancel_foreign(task, interruption) or self.waiting_for is not waiting_for:
+                return
+        else:
+            task.thrown = interruption
         self.waiting_for = None
-        task.thrown = interruption
         self._go_on(Failure(interruption))
 
     def _cancel_wait(self, waiting_for: Any) -> None:
@@ -116,21 +120,30 @@ class CoroutineDriver(Driver):
 
     def _step(self, result: Any) -> Any:
         loop = _get_running_loop()
-        if loop is None:
-            return self.context.run(self._advance, result)
         task = self.task
-        if task is None or task.get_loop() is not loop:
-            task = self.task = CoroutineTask(loop=loop)
-            task.driver = self
-            task.thread = get_ident()
-            if self.deferred is not None:
-                task.register()
-        previous = enter_task(loop, task)
-        try:
+        if loop is None:
             outcome = self.context.run(self._advance, result)
-        finally:
-            leave_task(loop, task, previous)
-        if outcome is not WAITING:
+        else:
+            if task is None or task.get_loop() is not loop:
+                if task is not None:
+                    task.leave()
+                task = self.task = CoroutineTask(loop=loop)
+                task.driver = self
+                task.thread = get_ident()
+                if self.deferred is not None:
+                    task.register()
+            previous = enter_task(loop, task)
+            try:
+                outcome = self.context.run(self._advance, result)
+            except RuntimeError:
+                # All that the coroutine may raise is caught in there. So whoever resumes us runs in our
+                # context, which can't be entered twice.
+                loop.call_soon(self._go_on, result)
+                return WAITING
+            finally:
+                leave_task(loop, task, previous)
+        if outcome is not WAITING and task is not None:
+            self.task = None  # leave no reference cycle
             task.end(outcome)
         return outcome
 
@@ -161,7 +174,7 @@ class CoroutineDriver(Driver):
         if hasattr(yielded, "addCallbacks"):
             ours = deferred_from(yielded)
             if self.task is not None:
-                self.task.foreign = ours
+                self.task.foreign, self.task.foreign_source = ours, yielded
             return ours
         return Failure(
             RuntimeError(
@@ -175,6 +188,8 @@ class CoroutineDriver(Driver):
             return Failure(RuntimeError(f"{future!r} was yielded. Write `await`, or `yield from`."))
         if self.task is not None and future.get_loop() is not self.task.get_loop():
             return Failure(RuntimeError(f"{future!r} belongs to another event loop than the coroutine."))
+        if future is self.task:
+            return Failure(RuntimeError(f"{future!r} awaits itself, and so could never end."))
         future._asyncio_future_blocking = False
         future.add_done_callback(self._woken)
         self._wait_on_loop(future)
@@ -205,7 +220,37 @@ class CoroutineDriver(Driver):
         """The Deferred that is awaited was fired in another thread, and has kept its result."""
         if waited_for is self.waiting_for:
             self.waiting_for = None
+            if self.task is not None and waited_for is self.task.foreign:
+                _give_back(self.task)
             self._go_on(Failure(wrong_thread()))
+
+
+def _cancel_foreign(task: CoroutineTask, interruption: BaseException | None) -> bool:
+    """Cancel another library's Deferred that a task awaits; False if nothing is to be expected of that."""
+    assert task.foreign is not None
+    task.to_throw = interruption
+    try:
+        task.foreign.cancel()
+    except Exception:
+        # The coroutine must not be kept waiting for it, and nobody else would hear of this.
+        log_failure("The canceller of an awaited Deferred raised", Failure())
+        task.to_throw = None
+        return False
+    return True
+
+
+def _give_back(task: CoroutineTask) -> None:
+    """Return to another library's Deferred the result that the coroutine did not take."""
+    assert task.foreign is not None
+    kept: list[Any] = []
+    task.foreign.addBoth(kept.append)
+
+    def result(_: object) -> Any:
+        if isinstance(kept[0], Failure):
+            kept[0].raiseException()
+        return kept[0]
+
+    task.foreign_source.addCallback(result)
 
 
 def _cancellation_of(future: asyncio.Future[Any]) -> BaseException:

@@ -11,14 +11,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import traceback
 from asyncio import tasks
+from reprlib import recursive_repr
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
+
+from twisted_compat.defer.deferred import Deferred
+from twisted_compat.failure import Failure
 
 if TYPE_CHECKING:
     from contextvars import Context
 
     from twisted_compat.defer.coroutine import CoroutineDriver
-    from twisted_compat.defer.deferred import Deferred
 
     _Future = asyncio.Future[Any]
 else:
@@ -68,6 +73,7 @@ class CoroutineTask(_Future):
     :ivar thrown: the CancelledError that was raised in the coroutine where it awaited a Deferred. How that
         goes on is told in :mod:`~twisted_compat.defer.waiter`.
     :ivar foreign: another library's Deferred that was awaited last, as one of ours.
+    :ivar foreign_source: that Deferred itself.
     :ivar to_throw: the CancelledError to raise in the coroutine when ``foreign`` has failed because of it.
     """
 
@@ -79,6 +85,7 @@ class CoroutineTask(_Future):
     cancel_args: tuple[Any, ...] = ()
     thrown: BaseException | None = None
     foreign: Deferred[Any] | None = None
+    foreign_source: Any = None
     to_throw: BaseException | None = None
     _cancel_requests = 0
     _name: str | None = None
@@ -98,8 +105,8 @@ class CoroutineTask(_Future):
             return False
         self._cancel_requests += 1
         self.cancel_args = () if msg is None else (msg,)
-        waiter = self._fut_waiter
-        if waiter is not None and waiter.cancel(*self.cancel_args):
+        waiter = self.driver.waiting_for
+        if asyncio.isfuture(waiter) and waiter.cancel(*self.cancel_args):
             return True
         if not self.must_cancel:
             self.must_cancel = True
@@ -124,24 +131,49 @@ class CoroutineTask(_Future):
         """
         if self._cancel_requests > 0:
             self._cancel_requests -= 1
-            if self._cancel_requests == 0:
+            # Where it waits for a Deferred it is on its way, and that may have fired in vain because of it.
+            if self._cancel_requests == 0 and not isinstance(self.driver.waiting_for, Deferred):
                 self.must_cancel = False
         return self._cancel_requests
 
     def end(self, outcome: Any) -> None:
         """The coroutine has ended, and its Deferred comes to ``outcome``."""
-        if not self.done():
+        if self.done():
+            return
+        if isinstance(outcome, Failure):
+            self.fail(outcome.value)
+            return
+        try:
             _Future.set_result(self, outcome)
+        except RuntimeError:
+            self._check_loop()
+
+    def leave(self) -> None:
+        """The coroutine goes on in another loop, where it is another task."""
+        self.fail(RuntimeError(f"{self!r} went on in another loop. Await its Deferred there."))
 
     def fail(self, error: BaseException) -> None:
         """The coroutine has ended with an exception. It is the Deferred that tells of it, so nothing is
         logged here.
         """
-        if isinstance(error, asyncio.CancelledError):
-            super().cancel(*error.args[:1])
-        else:
-            super().set_exception(error)
+        if self.done():
+            return
+        try:
+            if isinstance(error, asyncio.CancelledError):
+                super().cancel(*error.args[:1])
+            else:
+                super().set_exception(error)
+        except RuntimeError:
+            self._check_loop()
+        if not self.cancelled():
             self.exception()
+
+    def _check_loop(self) -> None:
+        """Raise again what the loop's ``call_soon`` raised, unless the loop is closed: then those who wait
+        are gone with it.
+        """
+        if not self.get_loop().is_closed():
+            raise
 
     def set_result(self, result: Any) -> None:
         """Not for a task: it is the coroutine that says.
@@ -175,25 +207,41 @@ class CoroutineTask(_Future):
         """Give it a name; anything but a string is made one."""
         self._name = str(value)
 
-    def get_stack(self, *, limit: int | None = None) -> list[Any]:
-        """The frame in which the coroutine is suspended, as a list; empty when it has ended.
+    def get_stack(self, *, limit: int | None = None) -> list[FrameType]:
+        """The frame in which the coroutine is suspended, as a list; those of the exception it ended with, the
+        outermost first; none after another end.
 
         :param limit: the most frames to return.
         """
-        frame = getattr(self.get_coro(), "cr_frame", None) or getattr(self.get_coro(), "gi_frame", None)
-        return [frame][:limit] if frame is not None else []
+        frame: FrameType | None = self.get_coro().cr_frame
+        frames = [each for each, _ in traceback.walk_tb(self._traceback())] if frame is None else [frame]
+        return frames[:limit]
 
     def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
-        """Print where the coroutine is suspended.
+        """Print where the coroutine is suspended, or the exception it ended with and where that was raised.
 
         :param limit: the most frames to print.
         :param file: by default standard error.
         """
         out = sys.stderr if file is None else file
-        out.write(f"Stack for {self!r} (most recent call last):\n")
-        for frame in self.get_stack(limit=limit):
-            code = frame.f_code
-            out.write(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}\n')
+        frame: FrameType | None = self.get_coro().cr_frame
+        if frame is not None:
+            out.write(f"Stack for {self!r} (most recent call last):\n")
+            traceback.print_stack(frame, 1 if limit is None else min(limit, 1), out)
+        elif self.cancelled() or self.exception() is None:
+            out.write(f"No stack for {self!r}\n")
+        else:
+            out.write(f"Traceback for {self!r} (most recent call last):\n")
+            traceback.print_tb(self._traceback(), limit, out)
+            out.write("".join(traceback.format_exception_only(self.exception())))
+
+    def _traceback(self) -> TracebackType | None:
+        """From the coroutine on, that of the exception it ended with."""
+        error = self.exception() if self.done() and not self.cancelled() else None
+        tb = None if error is None else error.__traceback__
+        while tb is not None and tb.tb_frame.f_code is not self.get_coro().cr_code:
+            tb = tb.tb_next
+        return tb
 
     # Two private attributes of asyncio's tasks: anyio looks at them, to see whether cancelling can reach one.
 
@@ -204,8 +252,11 @@ class CoroutineTask(_Future):
     @property
     def _fut_waiter(self) -> asyncio.Future[Any] | None:
         waiting_for = self.driver.waiting_for
+        if isinstance(waiting_for, Deferred):
+            return self  # a Deferred is no future, so another that is not done stands in for it
         return waiting_for if asyncio.isfuture(waiting_for) else None
 
+    @recursive_repr()
     def __repr__(self) -> str:
         state = "finished" if self.done() else f"waiting for {self.driver.waiting_for!r}"
         return f"<CoroutineTask {self.get_name()} {self.get_coro()!r} {state}>"

@@ -43,7 +43,7 @@ class Driver:
     state        ``waiting_for``             goes to
     ===========  ==========================  ==============================================================
     running      None                        waiting, when something without a result is yielded; finished
-    cancelled    ``CANCELLED``               (still running) cancels the next thing it has to wait for; finished
+    cancelled    ``CANCELLED``               (still running) cancels what it has to wait for next; finished
     waiting      what was yielded            running, when it has its result
     finished     None                        (the generator takes no more results)
     ===========  ==========================  ==============================================================
