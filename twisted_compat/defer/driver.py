@@ -147,13 +147,12 @@ class Driver:
 
         Anything that ``await`` takes, such as an asyncio future, is waited for; anything else is the result.
         """
-        if getattr(yielded, "_asyncio_future_blocking", False):
-            from twisted_compat.defer.futures import when_done
-
-            return when_done(yielded)
         if hasattr(yielded.__class__, "__await__"):
-            from twisted_compat.defer.futures import deferred_from
+            from twisted_compat.defer.futures import deferred_from, when_done
 
+            # What an await or yield from yields, in the generator or below, is not to be awaited once more.
+            if getattr(yielded, "_asyncio_future_blocking", False):
+                return when_done(yielded)
             return deferred_from(yielded)
         if isinstance(yielded, GeneratorType):
             return Driver(yielded).start()

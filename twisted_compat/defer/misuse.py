@@ -23,7 +23,7 @@ __all__ = [
     "wrong_thread",
 ]
 
-_PACKAGE = os.path.dirname(__file__) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def already_called(record: Record | None) -> AlreadyCalledError:
@@ -47,8 +47,8 @@ def warn_of_waiting_for_itself(function: Callable[..., Any]) -> None:
     if code is None:
         warnings.warn(message, DeprecationWarning, stacklevel=4)
     else:
-        module = function.__module__
-        warnings.warn_explicit(message, DeprecationWarning, code.co_filename, code.co_firstlineno, module)
+        last_line = max(line for _, _, line in code.co_lines() if line is not None)
+        warnings.warn_explicit(message, DeprecationWarning, code.co_filename, last_line, function.__module__)
 
 
 def wrong_thread() -> RuntimeError:
