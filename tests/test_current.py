@@ -66,8 +66,35 @@ def test_many_threads_that_ask_first_get_the_same(made: list[object]) -> None:
 async def test_in_a_loop_it_is_the_loop_s(made: list[object]) -> None:
     async with AsyncioReactor() as reactor:
         assert current_reactor() is reactor
-        assert in_thread(current_reactor) is not reactor
     assert current_reactor() is made[0]
+
+
+async def test_in_a_thread_without_a_loop_it_is_the_only_one_that_is_attached(made: list[object]) -> None:
+    async with AsyncioReactor() as reactor:
+        assert in_thread(current_reactor) is reactor
+        other_loop = asyncio.new_event_loop()
+        other = AsyncioReactor(other_loop)
+        assert in_thread(current_reactor) is made[0]
+        other_loop.close()
+        assert in_thread(current_reactor) is reactor
+        other.leave_closed_loop()
+    assert in_thread(current_reactor) is made[0]
+
+
+async def test_in_a_thread_of_a_pool_it_is_the_pool_s(made: list[object]) -> None:
+    other_loop = asyncio.new_event_loop()
+    other = AsyncioReactor(other_loop)
+    async with AsyncioReactor() as reactor:
+        answered = asyncio.get_running_loop().create_future()
+
+        def ask() -> None:
+            mine = current_reactor()
+            mine.callFromThread(answered.set_result, mine)
+
+        reactor.callInThread(ask)
+        assert await within(answered) is reactor
+    other_loop.close()
+    other.leave_closed_loop()
 
 
 async def test_a_thread_s_loop_has_its_own(loop_factory: LoopFactory) -> None:

@@ -17,10 +17,12 @@ __all__ = [
     "register_reactor",
     "set_default_reactor_factory",
     "unregister_reactor",
+    "work_for",
 ]
 
 _by_loop: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-_lock = threading.Lock()
+_thread = threading.local()
+_lock = threading.RLock()  # making the default reactor may register it
 _default: Any = None
 _default_factory: Callable[[], Any] | None = None
 
@@ -30,19 +32,20 @@ def register_reactor(loop: Any, reactor: Any) -> None:
 
     :raises RuntimeError: if another one has the loop.
     """
-    other = _by_loop.get(loop)
-    if other is not None and other is not reactor:
+    with _lock:
+        other = _by_loop.setdefault(loop, reactor)
+    if other is not reactor:
         raise RuntimeError(
             f"This event loop has a reactor already, {other!r}. "
             "Use that one: twisted_compat.current_reactor()."
         )
-    _by_loop[loop] = reactor
 
 
 def unregister_reactor(loop: Any, reactor: Any) -> None:
     """Undo :func:`register_reactor`; does nothing if another reactor has taken the loop since."""
-    if _by_loop.get(loop) is reactor:
-        del _by_loop[loop]
+    with _lock:
+        if _by_loop.get(loop) is reactor:
+            del _by_loop[loop]
 
 
 def set_default_reactor_factory(factory: Callable[[], Any]) -> None:
@@ -55,9 +58,25 @@ def set_default_reactor_factory(factory: Callable[[], Any]) -> None:
     _default_factory = factory
 
 
+def work_for(loop: Any) -> None:
+    """Say, in a thread, that it is one of the pool of the reactor that ``loop`` has."""
+    _thread.loop = loop
+
+
+def _without_a_loop() -> Any | None:
+    loop = getattr(_thread, "loop", None)
+    if loop is not None:
+        return _by_loop.get(loop)
+    with _lock:
+        attached = [reactor for loop, reactor in _by_loop.items() if not loop.is_closed()]
+    return attached[0] if len(attached) == 1 else None
+
+
 def current_reactor() -> Any:
-    """The reactor of the running loop; where no loop runs, or none is attached to it, the process's default
-    reactor.
+    """The reactor of the running loop. Where none is attached to that, the process's default reactor.
+
+    Where no loop runs: in a thread of a reactor's pool, that reactor; elsewhere the one that is attached to a
+    loop, if it is the only one, so that a thread may say ``reactor.callFromThread``; else the default one.
 
     :returns: an :class:`~twisted_compat.adapter.reactor.AsyncioReactor`.
     """
@@ -67,11 +86,11 @@ def current_reactor() -> Any:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        pass
+        reactor = _without_a_loop()
     else:
         reactor = _by_loop.get(loop)
-        if reactor is not None:
-            return reactor
+    if reactor is not None:
+        return reactor
     with _lock:
         if _default is None:
             if _default_factory is None:

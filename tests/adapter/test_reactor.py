@@ -471,6 +471,16 @@ def test_iterate_runs_what_is_due(loop_factory: LoopFactory) -> None:
     reactor.run()
 
 
+def test_run_goes_on_after_iterate(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    started: list[str] = []
+    reactor.addSystemEventTrigger("during", "startup", started.append, "startup")
+    reactor.iterate()
+    reactor.callLater(0, reactor.stop)
+    reactor.run()
+    assert started == ["startup"]
+
+
 # Threads
 
 

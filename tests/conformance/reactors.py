@@ -49,19 +49,7 @@ def follow_the_global_reactor() -> None:
 
 
 class ReactorForTrial(AsyncioReactor):
-    """Ours, with what trial needs beyond any interface: two attributes to end threads after a test, a reactor
-    that doesn't count as running after ``iterate``, so that ``run`` may follow, and one that a call which was
-    due before ``run`` can crash.
-    """
-
-    def iterate(self, delay: float = 0) -> None:
-        super().iterate(delay)
-        self.crash()
-
-    def crash(self) -> None:
-        if self._runs_loop:
-            self._use()  # the reactor's own start is still to come, and else this would be ignored
-        super().crash()
+    """Ours, with what trial needs beyond any interface: two attributes to end threads after a test."""
 
     @property
     def threadpool(self) -> Any:

@@ -197,7 +197,7 @@ class AsyncioReactor:
         refuse_inside_a_loop(
             "reactor.run()", "`async with AsyncioReactor() as reactor: await reactor.stopped()`"
         )
-        if self._state in (State.RUNNING, State.STOPPING):
+        if self._state is State.STOPPING or (self.running and self._use().loop.is_running()):
             raise self.vocabulary.error.ReactorAlreadyRunning()
         parts = self._use()
         loop = parts.loop

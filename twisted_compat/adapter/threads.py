@@ -13,9 +13,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
+from twisted_compat.current import work_for
 from twisted_compat.failure import Failure
 from twisted_compat.vocabulary import Vocabulary
 
@@ -113,6 +115,8 @@ class ThreadPool:
     currentThread = staticmethod(threading.current_thread)
     failure_factory: Callable[[], Any] = Failure
     """Makes the Failure of the exception that is being handled, for ``onResult``."""
+    on_thread_start: Callable[[], object] = staticmethod(lambda: None)
+    """Called by each thread before it does anything else."""
 
     def __init__(self, minthreads: int = 5, maxthreads: int = 20, name: str | None = None) -> None:
         self._set_size(minthreads, maxthreads)
@@ -294,6 +298,7 @@ class ThreadPool:
 
     def _work(self) -> None:
         """What each thread does."""
+        self.on_thread_start()
         while (job := self._next_job()) is not None:
             try:
                 job.perform(self.failure_factory)
@@ -358,6 +363,7 @@ class Threads:
                 )
             pool = ThreadPool(0, REACTOR_POOL_SIZE, "reactor")
             pool.failure_factory = self._vocabulary.failure.Failure
+            pool.on_thread_start = partial(work_for, self._loop)
             pool.start()
             self._pool = pool
         return self._pool
