@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import gc
 import types
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -411,120 +410,6 @@ def test_without_a_yield_it_is_a_mistake() -> None:
 
     with pytest.warns(DeprecationWarning), pytest.raises(TypeError, match="has no yield"):
         no_generator()
-
-
-# Context.
-
-VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
-
-
-def test_each_run_has_its_own_copy_of_the_context() -> None:
-    deferred: Deferred[None] = Deferred()
-
-    @inlineCallbacks
-    def inside() -> Steps:
-        before = VARIABLE.get()
-        token = VARIABLE.set("inside")
-        yield deferred
-        during = VARIABLE.get()
-        VARIABLE.reset(token)
-        return before, during, VARIABLE.get()
-
-    token = VARIABLE.set("outside")
-    waiting = inside()
-    assert VARIABLE.get() == "outside"
-    VARIABLE.reset(token)
-    contextvars.copy_context().run(lambda: (VARIABLE.set("firing"), deferred.callback(None)))
-    assert outcome(waiting) == ("outside", "inside", "outside")
-
-
-def test_callbacks_of_it_run_in_the_context_of_who_fires() -> None:
-    deferred: Deferred[None] = Deferred()
-    seen: list[str] = []
-
-    @inlineCallbacks
-    def inside() -> Steps:
-        VARIABLE.set("inside")
-        yield deferred
-
-    inside().addCallback(lambda _: seen.append(VARIABLE.get()))
-    contextvars.copy_context().run(lambda: (VARIABLE.set("firing"), deferred.callback(None)))
-    assert seen == ["firing"]
-
-
-def test_generators_it_runs_have_a_copy_of_its_context() -> None:
-    def part() -> Steps:
-        seen = VARIABLE.get()
-        VARIABLE.set("part")
-        yield
-        return seen
-
-    @inlineCallbacks
-    def whole() -> Steps:
-        VARIABLE.set("whole")
-        return (yield part()), VARIABLE.get()
-
-    assert outcome(whole()) == ("whole", "whole")
-
-
-# Memory.
-
-
-async def _waits() -> None:
-    deferred: Deferred[int] = Deferred()
-    waiting = received(deferred, succeed(1))
-    deferred.callback(0)
-    assert waiting.result == [0, 1]
-
-
-async def _nested() -> None:
-    deferred: Deferred[int] = Deferred()
-    waiting = received(received(received(deferred)))
-    deferred.callback(0)
-    assert waiting.result == [[[0]]]
-
-
-async def _generators_and_coroutines() -> None:
-    def part() -> Steps:
-        return (yield asyncio.sleep(0, 1))
-
-    assert await received(part(), asyncio.sleep(0, 2)) == [1, 2]
-
-
-async def _futures() -> None:
-    future = asyncio.get_running_loop().create_future()
-    waiting = received(future)
-    future.set_result(1)
-    assert await waiting == [1]
-
-
-@pytest.mark.parametrize("once", [_waits, _nested, _generators_and_coroutines, _futures])
-async def test_success_makes_no_cycle(once: Callable[[], Any]) -> None:
-    await once()
-    gc.collect()
-    gc.disable()
-    try:
-        await once()
-        garbage = gc.collect()
-    finally:
-        gc.enable()
-    assert garbage == 0
-
-
-def test_one_that_nobody_can_wake_any_more_is_closed() -> None:
-    closed: list[str] = []
-
-    @inlineCallbacks
-    def abandoned() -> Steps:
-        try:
-            yield Deferred()
-        finally:
-            closed.append("closed")
-
-    waiting = abandoned()
-    del waiting
-    gc.collect()
-    assert closed == ["closed"]
 
 
 # Random functions against what they should receive.
