@@ -166,6 +166,19 @@ def test_error_message_survives_a_broken_str() -> None:
     assert "its str() raised ValueError" in failure.getErrorMessage()
 
 
+def test_frames_and_parents_may_be_set() -> None:
+    failure = Failure(Boom("bang"))
+    failure.frames = [["far_away", "there.py", 7, (), ()]]
+    failure.parents = ["elsewhere.Error"]
+    assert failure.frames == [("far_away", "there.py", 7, (), ())]
+    assert failure.check("elsewhere.Error") and not failure.check("elsewhere.Other")
+    assert failure.check(Boom) is Boom  # a class is asked of the class
+    with pytest.raises(Boom) as raised:
+        failure.raiseException()
+    assert traceback.extract_tb(raised.value.__traceback__)[-1].name == "far_away"
+    assert "there.py:7:far_away" in failure.getBriefTraceback()
+
+
 # --- raising ------------------------------------------------------------------------------------------------
 
 
@@ -329,14 +342,6 @@ def test_a_cleaned_failure_still_raises_with_names_and_lines() -> None:
         failure.raiseException()
     entries = traceback.extract_tb(raised.value.__traceback__)[-2:]
     assert [(e.name, e.filename, e.lineno) for e in entries] == [frame[:3] for frame in known]
-
-
-def test_stand_in_frames_refer_to_no_caller() -> None:
-    failure = pickle.loads(pickle.dumps(caught()))
-    tb = failure.getTracebackObject()
-    while tb is not None:
-        assert tb.tb_frame.f_back is None and tb.tb_frame.f_locals == {}
-        tb = tb.tb_next
 
 
 def test_clean_failure_without_anything_to_clean() -> None:
