@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from _thread import get_ident
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from inspect import isawaitable
 from typing import Any, TypeVar
 
 from twisted_compat.defer.chain import STILL_WAITING
@@ -68,9 +69,9 @@ def deferred_from(awaitable: Any) -> Deferred[Any]:
         return _from_foreign(awaitable)
     from twisted_compat.defer.coroutine import CoroutineDriver  # built on this module
 
-    if asyncio.iscoroutine(awaitable):
+    if isinstance(awaitable, Coroutine):  # asyncio.iscoroutine takes any generator before Python 3.12
         return CoroutineDriver(awaitable).start()
-    if hasattr(type(awaitable), "__await__"):
+    if isawaitable(awaitable):
         return CoroutineDriver(_awaiting(awaitable)).start()
     raise TypeError(
         f"{awaitable!r} can't be awaited, so no Deferred can be made of it. "
