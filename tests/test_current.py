@@ -69,15 +69,19 @@ async def test_in_a_loop_it_is_the_loop_s(made: list[object]) -> None:
     assert current_reactor() is made[0]
 
 
-async def test_in_a_thread_without_a_loop_it_is_the_only_one_that_is_attached(made: list[object]) -> None:
+async def test_in_a_thread_without_a_loop_it_is_the_only_one_that_runs(
+    made: list[object], loop_factory: LoopFactory
+) -> None:
+    async def beside() -> None:
+        async with AsyncioReactor():
+            assert in_thread(current_reactor) is made[0]
+
     async with AsyncioReactor() as reactor:
         assert in_thread(current_reactor) is reactor
-        other_loop = asyncio.new_event_loop()
-        other = AsyncioReactor(other_loop)
-        assert in_thread(current_reactor) is made[0]
+        other_loop = loop_factory()
+        await asyncio.get_running_loop().run_in_executor(None, other_loop.run_until_complete, beside())
         other_loop.close()
         assert in_thread(current_reactor) is reactor
-        other.leave_closed_loop()
     assert in_thread(current_reactor) is made[0]
 
 

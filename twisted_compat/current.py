@@ -68,15 +68,16 @@ def _without_a_loop() -> Any | None:
     if loop is not None:
         return _by_loop.get(loop)
     with _lock:
-        attached = [reactor for loop, reactor in _by_loop.items() if not loop.is_closed()]
-    return attached[0] if len(attached) == 1 else None
+        running = [reactor for loop, reactor in _by_loop.items() if loop.is_running()]
+    return running[0] if len(running) == 1 else None
 
 
 def current_reactor() -> Any:
     """The reactor of the running loop. Where none is attached to that, the process's default reactor.
 
-    Where no loop runs: in a thread of a reactor's pool, that reactor; elsewhere the one that is attached to a
-    loop, if it is the only one, so that a thread may say ``reactor.callFromThread``; else the default one.
+    In a thread without a loop: in one of a reactor's pool, that reactor; else the one whose loop runs in
+    another thread, if it is the only one, so that any thread may say ``reactor.callFromThread``; else the
+    default one.
 
     :returns: an :class:`~twisted_compat.adapter.reactor.AsyncioReactor`.
     """
