@@ -7,16 +7,20 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support import until, within
 from twisted_compat.defer import (
     CancelledError,
     Deferred,
     DeferredList,
+    ensureDeferred,
     fail,
     gatherResults,
     succeed,
 )
+from twisted_compat.failure import Failure
 
 from .test_waiter import awaits, is_done_soon, started
 
@@ -336,3 +340,86 @@ async def test_a_closed_coroutine_leaves_the_result_to_the_deferred() -> None:
     coroutine.close()
     deferred.callback("kept")
     assert deferred.result == "kept"
+
+
+# Random histories: whatever happens in whatever order, no task hangs and the result is given to one.
+
+_EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["start", "start in a driver", "cancel"]), st.integers(0, 3)),
+        st.tuples(st.sampled_from(["fire", "fail", "pause", "unpause", "turn", "chain"]), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+class History:
+    """Tasks that await one Deferred, and what happens to them."""
+
+    def __init__(self, canceller: Any) -> None:
+        self.deferred: Deferred[Any] = Deferred(canceller)
+        self.tasks: list[Any] = []
+        self.pauses = 0
+        self.chained: list[Deferred[Any]] = []
+        self.outcomes: list[Any] = []
+
+    async def waits(self) -> None:
+        try:
+            self.outcomes.append(await self.deferred)
+        except KeyError as error:
+            self.outcomes.append(error)
+
+    async def happen(self, event: str, which: int) -> None:
+        if event == "start":
+            self.tasks.append(asyncio.ensure_future(self.waits()))
+        elif event == "start in a driver":
+            self.tasks.append(ensureDeferred(self.waits()))
+        elif event == "cancel" and self.tasks:
+            self.tasks[which % len(self.tasks)].cancel()
+        elif event in ("fire", "fail") and not self.deferred.called:
+            self.deferred.callback("result" if event == "fire" else Failure(KeyError("result")))
+        elif event == "pause":
+            self.pauses += 1
+            self.deferred.pause()
+        elif event == "unpause" and self.pauses:
+            self.pauses -= 1
+            self.deferred.unpause()
+        elif event == "chain":
+            self.chained.append(succeed(None).addCallback(lambda _: self.deferred))
+        elif event == "turn":
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        while self.pauses:
+            await self.happen("unpause", 0)
+        await self.happen("fire", 0)
+        for task in self.tasks:
+            with suppress(asyncio.CancelledError, CancelledError):
+                await within(task)
+        for deferred in [*self.chained, self.deferred]:
+            assert deferred.called and not deferred.paused
+            deferred.addBoth(self.outcomes.append)
+
+
+@pytest.mark.parametrize("canceller", [None, lambda _: None, lambda d: d.callback("result")])
+@given(events=_EVENTS)
+def test_random_histories(canceller: Any, events: list[tuple[str, int]]) -> None:
+    async def main() -> list[Any]:
+        history = History(canceller)
+        for event in events:
+            await history.happen(*event)
+        await history.end()
+        return [_bare(outcome) for outcome in history.outcomes if outcome is not None]
+
+    loop = asyncio.new_event_loop()
+    try:
+        outcomes = loop.run_until_complete(main())
+    finally:
+        loop.close()
+    # Lost by nobody; seen by several only where they await what has fired, which leaves it there.
+    assert outcomes or any(event == "cancel" for event, _ in events)
+    assert {str(one) for one in outcomes if not isinstance(one, CancelledError)} <= {"result", "'result'"}
+
+
+def _bare(outcome: Any) -> Any:
+    return outcome.value if isinstance(outcome, Failure) else outcome
