@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests import cancellable as w
 from tests import cancelling as c
 from tests.support import within
 from twisted_compat.defer import CancelledError, ensureDeferred
@@ -52,8 +53,8 @@ def cells() -> list[Cell]:
 
 class Row(NamedTuple):
     script: Callable[[c.Waiter], Awaitable[str]]
-    work: str = c.ENDS
-    coroutine: str = c.ENDS
+    work: str = w.ENDS
+    coroutine: str = w.ENDS
 
 
 async def _turns() -> None:
@@ -130,27 +131,27 @@ ROWS = {
     "before it waits": Row(_before),
     "while it waits": Row(_once),
     "twice": Row(_twice),
-    "it has to clean up": Row(_cleaned_up, c.CLEANS_UP),
-    "again, during the cleanup": Row(_again, c.CLEANS_UP),
+    "it has to clean up": Row(_cleaned_up, w.CLEANS_UP),
+    "again, during the cleanup": Row(_again, w.CLEANS_UP),
     "the result is there, unnoticed": Row(_result_then_cancel),
     "the result comes right after": Row(_cancel_then_result),
-    "it gives a result instead": Row(_once, c.GIVES_RESULT),
-    "it fails with another error": Row(_once, c.FAILS),
-    "the canceller raises": Row(_once, c.RAISES),
-    "the coroutine cleans up": Row(_coroutine_cleaned_up, coroutine=c.CLEANS_UP),
-    "again, during that": Row(_again, coroutine=c.CLEANS_UP),
-    "the coroutine returns something": Row(_once, coroutine=c.GIVES_RESULT),
-    "the coroutine raises another error": Row(_once, coroutine=c.FAILS),
+    "it gives a result instead": Row(_once, w.GIVES_RESULT),
+    "it fails with another error": Row(_once, w.FAILS),
+    "the canceller raises": Row(_once, w.RAISES),
+    "the coroutine cleans up": Row(_coroutine_cleaned_up, coroutine=w.CLEANS_UP),
+    "again, during that": Row(_again, coroutine=w.CLEANS_UP),
+    "the coroutine returns something": Row(_once, coroutine=w.GIVES_RESULT),
+    "the coroutine raises another error": Row(_once, coroutine=w.FAILS),
 }
 # The columns: who waits, and for what. All pairs of a column see the same.
 
 
 class Column(NamedTuple):
     waiters: tuple[type[c.Waiter], ...]
-    works: tuple[type[c.Work], ...]
+    works: tuple[type[w.Work], ...]
 
 
-OURS, THEIRS, ASYNCIO = (c.OurWork,), (c.TwistedWork,), (c.FutureWork, c.TaskWork)
+OURS, THEIRS, ASYNCIO = (w.OurWork,), (w.TwistedWork,), (w.FutureWork, w.TaskWork)
 BOTH = OURS + THEIRS
 _DRIVEN = (c.CoroutineWaiter, c.FromCoroutineWaiter, c.AsDeferredWaiter)
 _TASKS = (c.TaskOfCoroutine, c.TaskOfAsDeferred)
@@ -196,8 +197,10 @@ def test_the_page_has_the_tables_that_are_tried_here() -> None:
             rows[cell.table].append(cell.row)
     assert columns == {table: set(named) for table, named in COLUMNS.items()}
     for table, found in rows.items():
-        drives = any(issubclass(w, c.CoroutineWaiter) for col in COLUMNS[table].values() for w in col.waiters)
-        assert found == [name for name, row in ROWS.items() if drives or row.coroutine == c.ENDS]
+        drives = any(
+            issubclass(kind, c.CoroutineWaiter) for col in COLUMNS[table].values() for kind in col.waiters
+        )
+        assert found == [name for name, row in ROWS.items() if drives or row.coroutine == w.ENDS]
     assert len(cells()) == len({cell[:3] for cell in cells()})
 
 
@@ -239,7 +242,7 @@ async def test_nothing_unhandled_is_left_by_any_of_them(caplog: pytest.LogCaptur
     caplog.clear()
     for table, columns in COLUMNS.items():
         for name, column in columns.items():
-            work = column.works[0](c.ENDS)
+            work = column.works[0](w.ENDS)
             waiter = column.waiters[0](work)
             await within(_once(waiter))
             assert "waits" not in waiter.words(), (table, name)
@@ -273,7 +276,7 @@ async def test_a_coroutine_that_sleeps_is_cancelled_as_one_that_waits_for_a_futu
 
 
 async def test_the_message_crosses_as_the_argument_and_the_cause_is_kept() -> None:
-    work = c.OurWork(c.ENDS)
+    work = w.OurWork(w.ENDS)
     waiter = c.TaskOfCoroutine(work)
     await _waiting(waiter)
     waiter.cancel()
@@ -281,6 +284,6 @@ async def test_the_message_crosses_as_the_argument_and_the_cause_is_kept() -> No
     failed: list[Any] = []
     waiter.deferred.addErrback(failed.append)
     (failure,) = failed
-    assert (failure.type, failure.value.args) == (CancelledError, (c.MESSAGE,))
+    assert (failure.type, failure.value.args) == (CancelledError, (w.MESSAGE,))
     assert isinstance(failure.value.__cause__, asyncio.CancelledError)
-    assert failure.value.__cause__.args == (c.MESSAGE,)
+    assert failure.value.__cause__.args == (w.MESSAGE,)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,47 +16,24 @@ from hypothesis import strategies as st
 from twisted.internet import defer as twisted_defer
 from twisted.python.failure import Failure as TwistedFailure
 
+from tests.bridge.awaited import (
+    AWAITABLES,
+    CLASSES,
+    ERRORS,
+    Links,
+    answer,
+    both,
+    caught,
+    each_error,
+    error_in,
+    fail_at_once,
+    fail_later,
+    is_expected,
+)
 from tests.support import until, within
 from twisted_compat import as_deferred, as_future
 from twisted_compat.defer import CancelledError, Deferred, fail, succeed
 from twisted_compat.failure import DefaultException, Failure
-
-CLASSES = [Deferred, twisted_defer.Deferred]
-ERRORS = [
-    KeyError("k"),
-    StopIteration("s"),
-    StopAsyncIteration("s"),
-    GeneratorExit(),
-    KeyboardInterrupt(),
-    SystemExit(3),
-    asyncio.CancelledError("theirs"),
-    CancelledError("ours"),
-    asyncio.TimeoutError(),
-]
-
-both = pytest.mark.parametrize("make", CLASSES, ids=["ours", "twisted"])
-each_error = pytest.mark.parametrize(
-    "error", ERRORS, ids=lambda error: f"{type(error).__module__}.{type(error).__name__}"
-)
-
-
-async def _caught(awaitable: Any) -> BaseException:
-    """What awaiting raises. Caught inside the task, as asyncio lets some exceptions end the loop."""
-    try:
-        await awaitable
-    except BaseException as error:
-        return error
-    raise AssertionError("nothing was raised")
-
-
-def _error_in(deferred: Any) -> BaseException:
-    """The exception of a Deferred of either kind, which is handled with that."""
-    errors: list[Any] = []
-    deferred.addErrback(lambda failure: errors.append(failure.value))
-    (error,) = errors
-    assert isinstance(error, BaseException)
-    return error
-
 
 # as_future.
 
@@ -85,7 +62,7 @@ async def test_a_future_has_the_failure(make: Any, error: BaseException, fired: 
     if not fired:
         deferred.errback(error)
     assert future.done()
-    seen = await within(_caught(future))
+    seen = await within(caught(future))
     if isinstance(error, asyncio.CancelledError):
         assert future.cancelled()
         assert seen.args == error.args
@@ -115,7 +92,7 @@ async def test_a_future_may_be_awaited_by_many_and_again(make: Any) -> None:
 async def test_a_failed_future_may_be_awaited_by_many(make: Any) -> None:
     deferred: Any = make()
     future = as_future(deferred)
-    waiting = asyncio.gather(*(_caught(future) for _ in range(3)))
+    waiting = asyncio.gather(*(caught(future) for _ in range(3)))
     await asyncio.sleep(0)
     error = KeyError()
     deferred.errback(error)
@@ -208,9 +185,9 @@ async def test_a_failure_keeps_its_traceback() -> None:
         raise KeyError
 
     for deferred in (succeed(1).addCallback(raises), twisted_defer.succeed(1).addCallback(raises)):
-        with pytest.raises(KeyError) as caught:
+        with pytest.raises(KeyError) as raised:
             await as_future(deferred)
-        assert "raises" in [entry.name for entry in caught.traceback]
+        assert "raises" in [entry.name for entry in raised.traceback]
 
 
 # as_future: threads and loops.
@@ -264,7 +241,7 @@ async def test_what_is_no_deferred_is_refused_with_what_to_write(wrong: Any) -> 
 
 
 async def test_a_coroutine_is_refused_and_still_usable() -> None:
-    coroutine = _answer()
+    coroutine = answer()
     with pytest.raises(TypeError, match="as_future takes a Deferred"):
         as_future(coroutine)
     assert await coroutine == 42
@@ -305,40 +282,6 @@ async def test_our_cancelled_error_for_another_reason_is_an_error() -> None:
 # as_deferred.
 
 
-async def _answer() -> int:
-    await asyncio.sleep(0)
-    return 42
-
-
-class _Awaitable:
-    def __await__(self) -> Generator[Any, None, int]:
-        return _answer().__await__()
-
-
-def _future() -> asyncio.Future[Any]:
-    future = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(future.set_result, 42)
-    return future
-
-
-AWAITABLES: dict[str, Callable[[], Any]] = {
-    "future": _future,
-    "task": lambda: asyncio.ensure_future(_answer()),
-    "coroutine": _answer,
-    "object": _Awaitable,
-    "ours": lambda: succeed(42),
-    "twisted": lambda: twisted_defer.succeed(42),
-    "as_future": lambda: as_future(succeed(42)),
-    "gather": lambda: asyncio.ensure_future(_of_gather()),
-    "shield": lambda: asyncio.shield(_answer()),
-}
-
-
-async def _of_gather() -> int:
-    (answer,) = await asyncio.gather(_answer())
-    return answer
-
-
 @both
 @pytest.mark.parametrize("kind", AWAITABLES)
 async def test_a_deferred_of_every_kind_of_awaitable(make: Any, kind: str) -> None:
@@ -356,37 +299,14 @@ async def test_a_deferred_of_the_wanted_kind_is_itself() -> None:
     assert as_deferred(theirs, deferred_class=twisted_defer.Deferred) is theirs
 
 
-async def _raise(error: BaseException) -> None:
-    raise error
-
-
-async def _raise_later(error: BaseException) -> None:
-    await asyncio.sleep(0)
-    raise error
-
-
-def _expected(error: BaseException, seen: BaseException, make: Any) -> bool:
-    """Whether ``seen`` is what a Deferred of that kind has for ``error`` raised in a coroutine."""
-    if isinstance(error, StopIteration):  # Python's doing
-        return isinstance(seen, RuntimeError) and seen.__cause__ is error
-    if not isinstance(error, asyncio.CancelledError | CancelledError):
-        return seen is error
-    expected = CancelledError if make is Deferred else twisted_defer.CancelledError
-    return (
-        isinstance(seen, expected)
-        and seen.args == error.args
-        and (seen is error or seen.__cause__ is not None)
-    )
-
-
 @both
 @each_error
-@pytest.mark.parametrize("start", [_raise, _raise_later])
+@pytest.mark.parametrize("start", [fail_at_once, fail_later])
 async def test_a_deferred_has_what_the_coroutine_raises(make: Any, error: BaseException, start: Any) -> None:
     deferred = as_deferred(start(error), deferred_class=make)
     await until(lambda: deferred.called)
-    seen = _error_in(deferred)
-    assert _expected(error, seen, make), repr(seen)
+    seen = error_in(deferred)
+    assert is_expected(error, seen, make), repr(seen)
 
 
 @both
@@ -399,8 +319,8 @@ async def test_a_deferred_has_what_the_future_fails_with(make: Any, error: BaseE
     else:
         future.set_exception(error)
     await until(lambda: deferred.called)
-    seen = _error_in(deferred)
-    assert _expected(error, seen, make), repr(seen)
+    seen = error_in(deferred)
+    assert is_expected(error, seen, make), repr(seen)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
@@ -409,7 +329,7 @@ def test_failures_between_the_two_kinds_of_deferreds(error: BaseException, towar
     away: Any = CLASSES[1 - CLASSES.index(towards)]()
     deferred = as_deferred(away, deferred_class=towards)
     away.errback(error)
-    seen = _error_in(deferred)
+    seen = error_in(deferred)
     if isinstance(error, CancelledError) and towards is not Deferred:
         assert isinstance(seen, twisted_defer.CancelledError)
         assert (seen.args, seen.__cause__) == (error.args, error)
@@ -419,7 +339,7 @@ def test_failures_between_the_two_kinds_of_deferreds(error: BaseException, towar
 
 def test_twisteds_cancelled_error_becomes_ours() -> None:
     error = twisted_defer.CancelledError("why")
-    seen = _error_in(as_deferred(twisted_defer.fail(error)))
+    seen = error_in(as_deferred(twisted_defer.fail(error)))
     assert isinstance(seen, CancelledError)
     assert (seen.args, seen.__cause__) == (("why",), error)
 
@@ -477,7 +397,7 @@ async def test_a_failure_in_a_deferred_nobody_looks_at_is_logged_once(
 ) -> None:
     future = asyncio.get_running_loop().create_future()
     as_deferred(future)
-    as_deferred(_raise_later(ValueError()))
+    as_deferred(fail_later(ValueError()))
     future.set_exception(KeyError())
     del future
     for _ in range(5):
@@ -496,7 +416,7 @@ async def test_a_subclass_with_its_own_cancelled_error_in_no_module() -> None:
     deferred = as_deferred(future, deferred_class=Special)
     deferred.cancel()
     await until(lambda: not isinstance(getattr(deferred, "result", deferred), Special))
-    assert isinstance(_error_in(deferred), CancelledError | twisted_defer.CancelledError)
+    assert isinstance(error_in(deferred), CancelledError | twisted_defer.CancelledError)
 
 
 # Both.
@@ -512,7 +432,7 @@ async def test_a_success_leaves_no_cycle(make: Any) -> None:
         future = asyncio.get_running_loop().create_future()
         seen: list[Any] = []
         as_deferred(future, deferred_class=make).addCallback(seen.append)
-        as_deferred(_answer(), deferred_class=make).addCallback(seen.append)
+        as_deferred(answer(), deferred_class=make).addCallback(seen.append)
         future.set_result(1)
         while len(seen) < 2:
             await asyncio.sleep(0)
@@ -529,24 +449,7 @@ async def test_a_success_leaves_no_cycle(make: Any) -> None:
     assert garbage == 0
 
 
-class _Links:
-    """What a result may go through, one after another."""
-
-    ALL: tuple[Callable[[Any], Any], ...] = (
-        lambda awaitable: as_future(as_deferred(awaitable)),
-        as_deferred,
-        lambda awaitable: as_deferred(awaitable, deferred_class=twisted_defer.Deferred),
-        lambda awaitable: asyncio.ensure_future(_awaits(as_future(as_deferred(awaitable)))),
-        lambda awaitable: _awaits(as_deferred(awaitable)),
-        lambda awaitable: asyncio.shield(as_future(as_deferred(awaitable))),
-    )
-
-
-async def _awaits(awaitable: Any) -> Any:
-    return await awaitable
-
-
-@given(links=st.lists(st.sampled_from(_Links.ALL), max_size=8), fails=st.booleans(), early=st.booleans())
+@given(links=st.lists(st.sampled_from(Links.ALL), max_size=8), fails=st.booleans(), early=st.booleans())
 def test_a_result_goes_through_any_row_of_them(links: list[Any], fails: bool, early: bool) -> None:
     async def main() -> None:
         first: Deferred[Any] = Deferred()
@@ -561,14 +464,14 @@ def test_a_result_goes_through_any_row_of_them(links: list[Any], fails: bool, ea
             asyncio.get_running_loop().call_soon(fire)
         last = as_future(as_deferred(last))
         if fails:
-            assert await within(_caught(last)) is error
+            assert await within(caught(last)) is error
         else:
             assert await within(last) == 1
 
     asyncio.run(main())
 
 
-@given(links=st.lists(st.sampled_from(_Links.ALL), max_size=8))
+@given(links=st.lists(st.sampled_from(Links.ALL), max_size=8))
 def test_cancelling_goes_through_any_row_of_them(links: list[Any]) -> None:
     async def main() -> None:
         cancelled: list[Any] = []
@@ -580,10 +483,10 @@ def test_cancelling_goes_through_any_row_of_them(links: list[Any]) -> None:
         for _ in range(len(links) + 1):
             await asyncio.sleep(0)  # every task has begun
         future.cancel("why")
-        error = await within(_caught(future))
+        error = await within(caught(future))
         assert isinstance(error, asyncio.CancelledError)
         # shield lets go of what it shields, which is then left alone
-        assert cancelled == ([] if _Links.ALL[-1] in links else [first])
+        assert cancelled == ([] if Links.ALL[-1] in links else [first])
         if not cancelled:
             first.callback(1)
             for _ in range(3 * len(links)):
