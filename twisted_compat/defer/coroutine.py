@@ -76,7 +76,7 @@ class CoroutineDriver(Driver):
                     task.get_loop().call_soon_threadsafe(self._refuse, waited_for)
                 return result, None
             if task.must_cancel:  # that comes first, and leaves the result where it is
-                return result, None
+                return None if means_cancelled(result) else result, None
             if task.to_throw is not None:
                 interruption, task.to_throw = task.to_throw, None
                 if means_cancelled(result):
