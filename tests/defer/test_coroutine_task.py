@@ -421,3 +421,20 @@ async def test_cancelled_with_what_it_was_gathered_and_spared_by_a_shield() -> N
     assert not shielded.task.done()
     shielded.awaited.callback(2)
     assert await within(shielded.result) == 2
+
+
+async def test_it_counts_as_cancelled_when_its_deferred_was() -> None:
+    waiting = Waiting()
+    task = waiting.task
+    waiting.result.cancel()
+    assert isinstance(await came_to(waiting.result), CancelledError)
+    assert task.cancelled()
+
+
+async def test_it_has_failed_when_what_it_awaits_was_cancelled_by_somebody_else() -> None:
+    waiting = Waiting()
+    task = waiting.task
+    waiting.awaited.cancel()
+    assert isinstance(await came_to(waiting.result), CancelledError)
+    assert not task.cancelled()
+    assert isinstance(task.exception(), CancelledError)

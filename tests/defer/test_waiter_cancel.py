@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 from typing import Any
 
@@ -423,3 +424,27 @@ def test_random_histories(canceller: Any, events: list[tuple[str, int]]) -> None
 
 def _bare(outcome: Any) -> Any:
     return outcome.value if isinstance(outcome, Failure) else outcome
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+async def test_being_cancelled_is_no_failure_to_log_when_the_task_is_cancelled_again_meanwhile(
+    caplog: pytest.LogCaptureFixture, noticed: bool
+) -> None:
+    cleaned: Deferred[Any] = Deferred()
+    deferred: Deferred[Any] = Deferred()
+    deferred.addErrback(lambda failure: cleaned.addCallback(lambda _: failure))
+    task = await started(deferred)
+    task.cancel()
+    assert not await is_done_soon(task)
+    if noticed:  # the task is woken by the end of the cleanup, and cancelled before it runs
+        cleaned.callback(None)
+        task.cancel()
+    else:
+        task.cancel()
+        cleaned.callback(None)
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    del deferred, task
+    cleaned = Deferred()
+    gc.collect()
+    assert caplog.records == []

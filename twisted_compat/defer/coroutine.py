@@ -113,6 +113,8 @@ class CoroutineDriver(Driver):
         """Cancel what is waited for, as the Deferred of the result is cancelled: for asyncio's things, that
         is the task being cancelled.
         """
+        if self.task is not None:
+            self.task.was_cancelled = True
         if self.task is None or isinstance(waiting_for, Deferred):
             waiting_for.cancel()
         else:

@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from twisted_compat.defer.deferred import Deferred
+from twisted_compat.defer.errors import CancelledError
 from twisted_compat.failure import Failure
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class CoroutineTask(_Future):
     :ivar driver: runs the coroutine.
     :ivar thread: the thread of the loop.
     :ivar must_cancel: whether it has been cancelled, and the coroutine is still to hear of it.
+    :ivar was_cancelled: whether it, or the Deferred of the coroutine, has ever been cancelled.
     :ivar cancel_args: the arguments of the :exc:`asyncio.CancelledError` for it.
     :ivar thrown: the CancelledError that was raised in the coroutine where it awaited a Deferred. How that
         goes on is told in :mod:`~twisted_compat.defer.waiter`.
@@ -82,6 +84,7 @@ class CoroutineTask(_Future):
     driver: CoroutineDriver
     thread: int
     must_cancel = False
+    was_cancelled = False
     cancel_args: tuple[Any, ...] = ()
     thrown: BaseException | None = None
     foreign: Deferred[Any] | None = None
@@ -104,6 +107,7 @@ class CoroutineTask(_Future):
         if self.done():
             return False
         self._cancel_requests += 1
+        self.was_cancelled = True
         self.cancel_args = () if msg is None else (msg,)
         waiter = self.driver.waiting_for
         if asyncio.isfuture(waiter) and waiter.cancel(*self.cancel_args):
@@ -161,6 +165,8 @@ class CoroutineTask(_Future):
         try:
             if isinstance(error, asyncio.CancelledError):
                 super().cancel(*error.args[:1])
+            elif self.was_cancelled and isinstance(error, CancelledError):
+                super().cancel(*self.cancel_args)  # the same in asyncio's word
             else:
                 super().set_exception(error)
         except RuntimeError:

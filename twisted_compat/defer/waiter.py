@@ -98,18 +98,24 @@ def _interrupted(
     :returns: a result that the Deferred has all the same.
     :raises BaseException: the interruption, if there is none.
     """
+    ours = False  # whether it is we who cancelled it: that it was is no news to anybody then
     try:
         while True:
             if isinstance(whom, asyncio.Future) and whom.done() and not whom.cancelled():
                 # Fired, and then interrupted before that was noticed: it is given back what it gave.
-                deferred.addBoth(_in_place_of, whom.result())
+                if not (ours and means_cancelled(whom.result())):
+                    deferred.addBoth(_in_place_of, whom.result())
                 raise interruption
             if not isinstance(interruption, asyncio.CancelledError):
                 _tell_instead(deferred, whom, None)
                 raise interruption
             future = loop.create_future()
             if not _tell_instead(deferred, whom, future):
-                raise interruption  # fired meanwhile: the result has stayed there
+                # Fired meanwhile: the result has stayed there.
+                if ours and means_cancelled(deferred.result):
+                    deferred._mark_handled()
+                raise interruption
+            ours = True
             _cancel(deferred, future)
             if not future.done():
                 whom = future
