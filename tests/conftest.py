@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -26,6 +27,12 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.
 if uvloop is not None:
     LOOPS["uvloop"] = uvloop.new_event_loop
 LOOPS |= {f"{name}-debug": _debug(factory) for name, factory in list(LOOPS.items())}
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected by now stays: a test that collects garbage needn't look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(
