@@ -35,6 +35,7 @@ def main() -> None:
     faulthandler.enable()
 
     def emit(*event: object) -> None:
+        faulthandler.dump_traceback_later(spec["lifetime"], exit=True)
         os.write(spec["pipe"], (json.dumps(event) + "\n").encode())
 
     emit("missing", take_the_places())

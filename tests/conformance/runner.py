@@ -87,6 +87,7 @@ def _run_child(run: Run, only: Sequence[str] | None, deadline: float) -> None:
         "without": list(run.outcomes),
         "only": only,
         "pipe": writing,
+        "lifetime": 2 * deadline,  # of a test, where this process has been killed and can't end the child
     }
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory(prefix="conformance-") as scratch, open(reading, "rb", 0) as events:
