@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from tests.support import until, within
 from twisted_compat.adapter.ownership import Ownership
-from twisted_compat.adapter.timers import DelayedCall, Timers
+from twisted_compat.adapter.timers import TIDY_AT, DelayedCall, Timers
 from twisted_compat.error import AlreadyCalled, AlreadyCancelled
 from twisted_compat.interfaces import IDelayedCall
 from twisted_compat.vocabulary import NATIVE
@@ -104,14 +104,14 @@ async def test_never_early(delay: float) -> None:
 
 
 async def test_a_delay_below_a_millisecond_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
-    fired: list[DelayedCall] = []
-    fire = DelayedCall._fire
+    fired: list[Timers] = []
+    fire = Timers._fire
 
-    def counting_fire(self: DelayedCall) -> None:
+    def counting_fire(self: Timers) -> None:
         fired.append(self)
         fire(self)
 
-    monkeypatch.setattr(DelayedCall, "_fire", counting_fire)
+    monkeypatch.setattr(Timers, "_fire", counting_fire)
     timers = make()
     for _ in range(50):
         await called(timers, 0.0004)
@@ -285,10 +285,10 @@ async def test_reset_to_later_keeps_the_timer_and_is_not_early() -> None:
     timers = make()
     seen: list[float] = []
     call = timers.callLater(0.005, lambda: seen.append(timers.seconds()))
-    handle = call._handle
+    timer = timers._timer
     for _ in range(100):
         call.reset(0.02)
-    assert call._handle is handle
+    assert timers._timer is timer
     await until(lambda: seen)
     assert seen[0] >= call.getTime()
 
@@ -426,6 +426,116 @@ async def test_a_hundred_thousand() -> None:
         call.reset(0.001)
     await within(until(lambda: len(count) == 50_000), 60)
     assert timers.getDelayedCalls() == []
+
+
+async def test_all_share_one_timer_of_the_loop_set_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers = make()
+    timed: list[float] = []
+    set_timer = timers._set_timer
+    monkeypatch.setattr(timers, "_set_timer", lambda seconds: [timed.append(seconds), set_timer(seconds)])
+    calls = [timers.callLater(1000 + number, print) for number in range(100)]
+    assert timed == [1000]
+    calls[50].reset(500)
+    assert timed[1:] == [pytest.approx(500, abs=1)]
+    sooner = timers.callLater(0.001, lambda: None)
+    assert len(timed) == 3
+    await until(lambda: sooner.called)
+    assert timed[3:] == [pytest.approx(500, abs=1)]
+    timers.cancel_all()
+    assert timers._timer is None
+
+
+@pytest.mark.parametrize("order", [1, -1, 7])
+async def test_cancelled_calls_do_not_pile_up(order: int) -> None:
+    timers = make()
+    for _ in range(3):
+        calls = [timers.callLater(1000 + number, print) for number in range(1000)]
+        for number in range(1000):
+            calls[number * order % 1000].cancel()
+        assert len(timers._heap) < 2 * TIDY_AT
+    assert timers.getDelayedCalls() == []
+
+
+async def test_moving_forward_leaves_nothing_to_pile_up() -> None:
+    timers = make()
+    call = timers.callLater(1e6, print)
+    for number in range(1000):
+        call.reset(1e6 - number - 1)
+        call.delay(0.25)
+    assert timers.getDelayedCalls() == [call]
+    assert len(timers._heap) < 2 * TIDY_AT
+
+
+async def test_moved_forward_and_put_off_to_the_time_from_before_it_is_one_call() -> None:
+    timers = make()
+    made: list[int] = []
+    call = timers.callLater(0.03, made.append, 1)
+    timers.callLater(0.02, print)  # so that the entry which is left behind isn't the last
+    due = call._due
+    call.reset(0.001)
+    call.delay(due - call._due)
+    assert timers.getDelayedCalls()[0] is call
+    await called(timers, 0.005)  # its earlier entry has come, and made way to one at the old time
+    assert timers.getDelayedCalls().count(call) == 1
+    await called(timers, 0.05)
+    assert made == [1]
+    assert timers.getDelayedCalls() == []
+
+
+def test_a_closed_loop_is_refused(loop_factory: LoopFactory) -> None:
+    loop = loop_factory()
+    timers = Timers(loop, NATIVE)
+    call = timers.callLater(1000, print)
+    loop.close()
+    for delay in (0, 2000):
+        with pytest.raises(RuntimeError, match="closed"):
+            timers.callLater(delay, print)
+    assert timers.getDelayedCalls() == [call]
+    timers.cancel_all()
+
+
+_MOVES = st.sampled_from(["reset", "delay", "cancel", "new"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(_MOVES, st.integers(0, 9), st.integers(0, 40)), max_size=40))
+def test_all_that_is_due_is_called_once_and_in_order(history: list[tuple[str, int, int]]) -> None:
+    """On a clock that the test moves, beside a plain list of who is due when."""
+    loop = asyncio.new_event_loop()
+    try:
+        timers = Timers(loop, NATIVE)
+        now = 0.0
+        timers._now = lambda: now
+        made: list[DelayedCall] = []
+        due: dict[DelayedCall, float] = {}
+        for what, index, amount in history:
+            live = [call for call in due if call.active()]
+            if what == "new" or not live:
+                call = timers.callLater(amount + 1, lambda: None)
+                call.func = lambda call=call: made.append(call)
+                due[call] = now + amount + 1
+                continue
+            call = live[index % len(live)]
+            if what == "cancel":
+                call.cancel()
+            elif what == "reset":
+                call.reset(amount + 1)
+                due[call] = now + amount + 1
+            else:
+                call.delay(amount)
+                due[call] += amount
+            if amount % 4 == 0:
+                now += amount / 4
+                expected = [one for one in live if one.active() and due[one] <= now]
+                before = len(made)
+                timers._fire()
+                assert sorted(made[before:], key=id) == sorted(expected, key=id)
+                assert [due[one] for one in made[before:]] == sorted(due[one] for one in expected)
+            assert timers.getDelayedCalls() == [one for one in due if one.active()]
+            assert all(one._due == due[one] for one in due if one.active())
+        timers.cancel_all()
+    finally:
+        loop.close()
 
 
 async def test_get_delayed_calls() -> None:

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Capabilities", "capabilities_of", "close_loop", "refuse_inside_a_loop", "running_loop"]
+__all__ = [
+    "Capabilities",
+    "capabilities_of",
+    "clock_of",
+    "close_loop",
+    "refuse_inside_a_loop",
+    "running_loop",
+]
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,19 @@ def capabilities_of(loop: asyncio.AbstractEventLoop) -> Capabilities:
             "Run on a selector loop, as in asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)."
         )
     return _SELECTOR
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """A clock of seconds that goes as ``loop.time`` does, and is read anew whenever it is called.
+
+    A clock that is read once a turn, as libuv's is, would count the time that a callback has already taken as
+    part of a delay, and the call would come early. Where the loop's own is the system's, as a rule, asking
+    that directly saves half of the time it takes.
+    """
+    kind = type(loop)
+    if capabilities_of(loop) is _LIBUV or getattr(kind, "time", None) is asyncio.BaseEventLoop.time:
+        return time.monotonic
+    return loop.time
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
