@@ -37,6 +37,20 @@ def test_long_rows_do_not_recurse_whichever_end_fires_first(from_the_end: bool) 
     assert {deferred.paused for deferred in row} == {0}
 
 
+def test_long_rows_made_by_chain_deferred_do_not_recurse() -> None:
+    row: list[Deferred[Any]] = [Deferred() for _ in range(100_000)]
+    for one, next_one in pairwise(row):
+        one.chainDeferred(next_one)
+    row[0].callback("end")
+    assert row[-1].result == "end"
+    row = [Deferred() for _ in range(100_000)]
+    for one, next_one in pairwise(row):
+        one.chainDeferred(next_one)
+    row[0].errback(KeyError("end"))
+    assert isinstance(outcome(row[-1]), KeyError)
+    assert {deferred.result for deferred in row} == {None}
+
+
 def test_long_rows_with_callbacks_left_over_do_not_recurse() -> None:
     seen: list[Any] = []
     row: list[Deferred[Any]] = [Deferred() for _ in range(20_000)]

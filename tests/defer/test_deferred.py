@@ -154,6 +154,39 @@ def test_chain_deferred_fires_the_other_and_goes_on_with_none() -> None:
     assert isinstance(outcome(failed), KeyError)
 
 
+def test_chain_deferred_to_one_that_has_fired_is_an_error_in_the_chain() -> None:
+    assert isinstance(outcome(succeed(1).chainDeferred(succeed(2))), AlreadyCalledError)
+
+
+def test_chain_deferred_runs_the_other_before_its_own_next_callback() -> None:
+    seen: list[str] = []
+    other: Deferred[Any] = Deferred()
+    other.addCallback(seen.append)
+    one: Deferred[Any] = Deferred()
+    one.chainDeferred(other).addCallback(lambda _: seen.append("own"))
+    one.callback("other")
+    assert seen == ["other", "own"]
+
+
+def test_chain_deferred_calls_the_methods_of_a_subclass() -> None:
+    seen: list[Any] = []
+
+    class Sees(Deferred[Any]):
+        def callback(self, result: Any) -> None:
+            seen.append(result)
+            super().callback(result)
+
+        def errback(self, fail: Any = None) -> None:
+            seen.append(fail.type)
+            super().errback(fail)
+
+    succeed(1).chainDeferred(Sees())
+    failed = Sees()
+    fail(KeyError()).chainDeferred(failed)
+    assert seen == [1, KeyError]
+    assert isinstance(outcome(failed), KeyError)
+
+
 # Cancelling.
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from twisted_compat.defer.chain import NO_KEYWORDS, STILL_WAITING, SWALLOW_NEXT, Chain
+from twisted_compat.defer.chain import DRIVE, NO_KEYWORDS, STILL_WAITING, SWALLOW_NEXT, Chain
 from twisted_compat.defer.errors import CancelledError, TimeoutError
 from twisted_compat.failure import Failure
 
@@ -160,7 +160,15 @@ class Deferred(Chain, Generic[T]):
         Returns this Deferred.
         """
         d._chained_to = self
-        return self.addCallbacks(d.callback, d.errback)
+        if _fires_plainly(d):
+            fire = (_Fire(d),)  # no call within a call, so that a long row needs no stack
+            self._steps.append((DRIVE, fire, None, DRIVE, fire, None))
+            if self.called:
+                self._run()
+        else:
+            self.addCallbacks(d.callback, d.errback)
+        chained: Deferred[Any] = self  # with another type of result from here on
+        return chained
 
     def addTimeout(
         self,
@@ -306,6 +314,29 @@ class Deferred(Chain, Generic[T]):
         from twisted_compat.defer.futures import as_plain_future
 
         return as_plain_future(self, loop)
+
+
+class _Fire:
+    """The step of :meth:`Deferred.chainDeferred`: it leaves running the other Deferred to the loop that runs
+    the chain it is in.
+    """
+
+    __slots__ = ("_deferred",)
+
+    def __init__(self, deferred: Deferred[Any]) -> None:
+        self._deferred = deferred
+
+    def resume(self, waited_for: Chain, result: Any) -> tuple[Any, Chain | None]:
+        """Fire with ``result``: what that leaves to ``waited_for``, and the Deferred to run now."""
+        return None, self._deferred._take(result)
+
+
+def _fires_plainly(deferred: Any) -> bool:
+    """Whether its ``callback`` and ``errback`` are ours, and not those of a subclass or another library."""
+    return (
+        getattr(deferred.callback, "__func__", None) is Chain.callback
+        and getattr(deferred.errback, "__func__", None) is Chain.errback
+    )
 
 
 def _load_run_coroutine(coro: Any) -> Deferred[Any]:
