@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import until, within
-from twisted_compat.defer import CancelledError, Deferred, FirstError, fail, inlineCallbacks, succeed
+from twisted_compat.defer import (
+    CancelledError,
+    Deferred,
+    FailureGroup,
+    FirstError,
+    fail,
+    inlineCallbacks,
+    succeed,
+)
 from twisted_compat.defer.futures import (
     deferred_from,
     in_our_words,
@@ -303,6 +311,8 @@ def test_in_our_words() -> None:
         (Failure(FirstError(Failure(CancelledError()), 0)), True),
         (Failure(FirstError(Failure(FirstError(Failure(CancelledError()), 0)), 0)), True),
         (Failure(FirstError(Failure(KeyError()), 0)), False),
+        (Failure(FailureGroup([Failure(CancelledError()), Failure(CancelledError())])), True),
+        (Failure(FailureGroup([Failure(CancelledError()), Failure(KeyError())])), False),
     ],
 )
 def test_means_cancelled(result: Any, expected: bool) -> None:

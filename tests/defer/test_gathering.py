@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import pickle
 import warnings
 from collections.abc import Generator
 from typing import Any
@@ -35,6 +37,7 @@ from twisted_compat.defer import (
 from twisted_compat.failure import Failure, NoCurrentExceptionError
 
 from .test_deferred import outcome
+from .test_record import unhandled
 
 
 def _raises(*args: Any) -> Any:
@@ -304,3 +307,46 @@ def test_gathering_tells_of_the_first_failure_at_once_and_where_it_was() -> None
     assert (error.index, error.subFailure.type) == (1, KeyError)
     gathered.cancel()
     assert not slow.called
+
+
+def test_a_list_that_has_fired_and_waits_for_more_passes_cancelling_on_to_that() -> None:
+    listed: Deferred[Any] = Deferred()
+    waited_for: Deferred[Any] = Deferred()
+    gathered = DeferredList([succeed(1), listed], fireOnOneCallback=True)
+    gathered.addCallback(lambda _: waited_for)
+    gathered.cancel()
+    assert isinstance(outcome(gathered), CancelledError)
+    assert waited_for.called and not listed.called
+
+
+def test_a_race_is_won_although_the_canceller_of_a_loser_raises(caplog: pytest.LogCaptureFixture) -> None:
+    one: Deferred[str] = Deferred()
+    two: Deferred[str] = Deferred(_raises)
+    three: Deferred[str] = Deferred()
+    winner = race([one, two, three])
+    one.callback("a")
+    assert winner.result == (0, "a")
+    assert three.called
+    (record,) = caplog.records
+    assert "while its race was being cancelled" in record.getMessage()
+
+
+def test_racers_that_take_their_time_over_being_cancelled() -> None:
+    with unhandled() as found:
+        for late in (KeyError(), Failure(CancelledError()), "a result"):
+            cleanup: Deferred[Any] = Deferred()
+            racer: Deferred[Any] = Deferred().addErrback(lambda _, cleanup=cleanup: cleanup)
+            cleanup.cancel = lambda: None  # type: ignore[method-assign]  # once begun, it runs to its end
+            winner = race([racer])
+            winner.cancel()
+            assert isinstance(outcome(winner), CancelledError)
+            cleanup.callback(Failure(late) if isinstance(late, Exception) else late)
+            del racer, cleanup, winner
+    assert found == []
+
+
+def test_a_group_of_failures_can_be_copied_and_pickled() -> None:
+    group = FailureGroup([Failure(KeyError("a")), Failure(ValueError("b"))])
+    for same in (copy.copy(group), pickle.loads(pickle.dumps(group))):
+        assert [failure.type for failure in same.failures] == [KeyError, ValueError]
+    assert "KeyError: 'a'" in str(group)  # what the log shows of it

@@ -19,6 +19,7 @@ from twisted_compat.defer import (
     ensureDeferred,
     fail,
     gatherResults,
+    race,
     succeed,
 )
 from twisted_compat.failure import Failure
@@ -325,6 +326,22 @@ async def test_a_list_that_was_cancelled_with_the_task() -> None:
     task.cancel()
     ((ok, failure),) = await within(task)
     assert (ok, failure.type) == (False, CancelledError)
+
+
+async def test_a_race_that_was_cancelled_with_the_task() -> None:
+    task = await started(race([Deferred(), Deferred()]))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+
+
+async def test_a_list_that_has_fired_and_waits_for_more_does_not_hold_a_cancelled_task() -> None:
+    waited_for: Deferred[Any] = Deferred()
+    task = await started(gatherResults([succeed(1)]).addCallback(lambda _: waited_for))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(task)
+    assert waited_for.called
 
 
 async def test_a_timeout_of_asyncio() -> None:

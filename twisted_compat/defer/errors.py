@@ -88,5 +88,5 @@ class FailureGroup(Exception):
     """
 
     def __init__(self, failures: Sequence[Failure]) -> None:
-        super().__init__()
+        super().__init__(failures)  # which copying and pickling give back to this
         self.failures = failures

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from twisted_compat.defer.chain import STILL_WAITING
 from twisted_compat.defer.deferred import Deferred
-from twisted_compat.defer.errors import CancelledError, FirstError
+from twisted_compat.defer.errors import CancelledError, FailureGroup, FirstError
 from twisted_compat.defer.misuse import wrong_thread
 from twisted_compat.failure import DefaultException, Failure
 
@@ -37,12 +37,16 @@ T = TypeVar("T")
 
 
 def means_cancelled(result: Any) -> bool:
-    """Whether ``result`` is a failure with our CancelledError, be it as the first error of a list."""
+    """Whether ``result`` is a failure with our CancelledError, be it as the first error of a list, or as that
+    of all who were in a race.
+    """
     if not isinstance(result, Failure):
         return False
     value = result.value
     while isinstance(value, FirstError):
         value = value.subFailure.value
+    if isinstance(value, FailureGroup):
+        return all(map(means_cancelled, value.failures))
     return isinstance(value, CancelledError)
 
 

@@ -180,16 +180,24 @@ class DeferredList(Deferred[Any]):
         return None if self.consumeErrors and not succeeded else result
 
     def cancel(self) -> None:
-        """Cancel every Deferred in the list, unless this has been fired. What a canceller raises is
-        logged.
+        """Cancel every Deferred in the list. What a canceller raises is logged.
+
+        If this has been fired, they are left alone; what its callbacks wait for is cancelled, as by
+        :meth:`Deferred.cancel`.
         """
         if self.called:
-            return
-        for deferred in self._deferreds:
-            try:
-                deferred.cancel()
-            except BaseException:
-                log_failure("A canceller raised while its DeferredList was being cancelled", Failure())
+            super().cancel()
+        else:
+            _cancel_each(self._deferreds, "DeferredList")
+
+
+def _cancel_each(deferreds: Iterable[Deferred[Any]], whose: str) -> None:
+    """Cancel them all, whatever a canceller raises: that is logged, as no one of them is the caller's."""
+    for deferred in deferreds:
+        try:
+            deferred.cancel()
+        except BaseException:
+            log_failure(f"A canceller raised while its {whose} was being cancelled", Failure())
 
 
 def gatherResults(deferredList: Iterable[Deferred[T]], consumeErrors: bool = False) -> Deferred[list[T]]:
@@ -211,30 +219,24 @@ def race(ds: Sequence[Deferred[T]]) -> Deferred[tuple[int, T]]:
 
     :param ds: at least one Deferred; all their results are taken. With none, the result never comes.
     :returns: fired with ``(index, result)``, or failed with :exc:`FailureGroup` if every one fails.
-        Cancelling it cancels all.
+        Cancelling it cancels all. What a canceller raises is logged.
     """
     racers = list(ds)
     failures: dict[int, Failure] = {}
     won = False
-
-    def cancel_all_but(winner: Deferred[T] | None) -> None:
-        for deferred in racers:
-            if deferred is not winner:
-                deferred.cancel()
-
-    first: Deferred[tuple[int, T]] = Deferred(lambda _: cancel_all_but(None))
+    first: Deferred[tuple[int, T]] = Deferred(lambda _: _cancel_each(racers, "race"))
 
     def succeeded(result: T, index: int) -> None:
         nonlocal won
-        if won:
-            return  # one whose canceller fires it with a result
+        if won or first.called:
+            return  # one that comes to a result all the same, though it was cancelled
         won = True
-        cancel_all_but(racers[index])
+        _cancel_each((loser for loser in racers if loser is not racers[index]), "race")
         first.callback((index, result))
 
     def failed(failure: Failure, index: int) -> None:
         failures[index] = failure
-        if len(failures) == len(racers):
+        if len(failures) == len(racers) and not first.called:  # cancelled, and they took their time
             first.errback(FailureGroup([failures[position] for position in sorted(failures)]))
 
     for index, deferred in enumerate(racers):
