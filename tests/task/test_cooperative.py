@@ -375,6 +375,21 @@ def test_cancelling_what_succeeds_all_the_same(bench: Bench) -> None:
     assert results[0].check(CancelledError) and work.done == [0]
 
 
+def test_cancelling_what_takes_its_time_logs_nothing_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    for error, logged in ((CancelledError("late"), 0), (LookupError("late"), 1)):
+        ends: Deferred[Any] = Deferred()
+        ends.cancel = lambda: None  # type: ignore[method-assign]  # it has begun to clean up
+        slow: Deferred[Any] = Deferred(lambda slow: slow.callback(None))
+        slow.addCallback(lambda _, ends=ends: ends)
+        deferred, results, work = waiting_on(Bench(), slow)
+        deferred.cancel()
+        assert results[0].check(CancelledError) and work.done == [0]
+        ends.errback(error)
+        del ends, slow, deferred, work
+        gc.collect()
+        assert len(caplog.records) == logged
+
+
 def test_cancelling_one_of_several_listeners_only_leaves(bench: Bench) -> None:
     deferred = bench.task.whenDone()
     others = bench.ended_with()

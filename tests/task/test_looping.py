@@ -446,6 +446,15 @@ def test_cancelling_a_function_that_goes_on_and_fails(clock: Clock, caplog: pyte
     assert clock.calls == []
 
 
+def test_cancelling_a_function_that_cleans_up_logs_nothing(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        cancelled_in_vain(clock).errback(CancelledError())
+        gc.collect()
+    assert caplog.records == []
+
+
 def test_cancelling_after_the_end_changes_nothing(clock: Clock) -> None:
     looping = looping_on(clock, lambda: None)
     deferred = looping.start(1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from twisted_compat.defer import Deferred
+from twisted_compat.defer import CancelledError, Deferred
 from twisted_compat.failure import Failure
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class CooperativeTask(Generic[IteratorT]):
         self._context = copy_context()
         self._pauses = 0
         self._awaited: Deferred[Any] | None = None  # what the iterator yielded last, until it has fired
+        self._cancelled = False  # whether we have cancelled that
         self._listeners: list[Deferred[IteratorT]] = []
         self._end: type[SchedulerError] | None = None
         self._result: IteratorT | Failure = iterator
@@ -186,7 +187,8 @@ class CooperativeTask(Generic[IteratorT]):
     def _value_failed(self, failure: Failure) -> Failure | None:
         self._awaited = None
         if self._end is not None:
-            return failure  # nobody is listening here any more: it stays the Deferred's own
+            # Nobody is listening here any more: it stays the Deferred's own. That we cancelled it is no news.
+            return None if self._cancelled and failure.check(CancelledError) else failure
         self._finish(TaskFailed, failure)
         return None
 
@@ -203,6 +205,7 @@ class CooperativeTask(Generic[IteratorT]):
     def _cancel(self, listener: Deferred[IteratorT]) -> None:
         """The canceller of the only Deferred that anybody has of this task."""
         if self._awaited is not None:
+            self._cancelled = True
             self._awaited.cancel()  # as a rule it fails, and the task and the listener with it
         if self._end is None:
             self._listeners.remove(listener)

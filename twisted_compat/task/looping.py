@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted_compat.adapter.texts import name_of, safe_repr
 from twisted_compat.current import current_reactor
-from twisted_compat.defer import Deferred, maybeDeferred
+from twisted_compat.defer import CancelledError, Deferred, maybeDeferred
 from twisted_compat.failure import Failure
 from twisted_compat.interfaces import IDelayedCall
 from twisted_compat.task.intervals import intervals_passed, until_next
@@ -212,7 +212,8 @@ class LoopingCall:
             self.running = False
         deferred = self._end(run)
         if deferred is None:
-            return failure  # its Deferred was cancelled: nobody else would hear of this
+            # Its Deferred was cancelled: nobody else would hear of this. That it was is no news.
+            return None if failure.check(CancelledError) else failure
         deferred.errback(failure)
         return None
 
