@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,3 +129,15 @@ def test_a_slow_peer_has_nothing_joined_again_for_each_few_bytes() -> None:
         head = buffer.head(1000)
         assert isinstance(head, memoryview) and head.obj is joined
     assert buffer.size == 10_000 - 500
+
+
+def test_a_buffer_that_is_empty_or_has_one_piece_is_small() -> None:
+    buffer = WriteBuffer()
+    empty = buffer._chunks
+    assert sys.getsizeof(empty) < 100
+    buffer.append(b"one")
+    assert buffer._chunks is empty
+    buffer.append(b"two")
+    assert buffer._chunks is not empty
+    buffer.consume(buffer.size)
+    assert buffer._chunks is empty
