@@ -210,11 +210,12 @@ class LineOnlyReceiver(Protocol):
             if len(line) > self.MAX_LENGTH:
                 return self.lineLengthExceeded(line)
             self.lineReceived(line)
-        if len(self._rest) >= SHORT:
-            self._held = _Backlog(self._rest)
+        rest = self._rest
+        if len(rest) >= SHORT:
+            self._held = _Backlog(rest)
             self._rest = b""
             return self._check_unfinished(self._held)
-        return self._check_unfinished(self._rest) if self._rest else None
+        return self._check_unfinished(rest) if len(rest) > self.MAX_LENGTH else None
 
     def _check_unfinished(self, unfinished: bytes | _Backlog) -> Any:
         # Up to a whole delimiter less one byte of it may turn out to belong to the delimiter, not the line.
