@@ -14,6 +14,7 @@ from twisted_compat.defer import (
     AlreadyCalledError,
     CancelledError,
     Deferred,
+    ensureDeferred,
     fail,
     inlineCallbacks,
     succeed,
@@ -73,6 +74,38 @@ def test_long_rows_can_be_cancelled_and_dropped() -> None:
     for _ in range(50_000):
         unfired = succeed(None).addCallback(lambda _, d=unfired: d)
     del unfired  # freeing the row must not overflow the stack
+
+
+def test_long_rows_of_functions_that_wait_for_each_other_can_be_cancelled() -> None:
+    @inlineCallbacks
+    def waits_for(deferred: Deferred[Any]) -> Any:
+        return (yield deferred)
+
+    async def awaits(deferred: Deferred[Any]) -> Any:
+        return await deferred
+
+    ends: Deferred[Any] = Deferred()
+    row = ends
+    for _ in range(10_000):
+        row = ensureDeferred(awaits(waits_for(row)))
+    row.cancel()
+    assert ends.called
+    assert isinstance(outcome(row), CancelledError)
+
+
+def test_functions_that_wait_for_each_other_in_a_circle_can_be_cancelled_in_vain() -> None:
+    later: list[Deferred[Any]] = []
+    begin: Deferred[Any] = Deferred()
+
+    @inlineCallbacks
+    def waits() -> Any:
+        yield begin
+        yield later[0]
+
+    later.append(waits())
+    begin.callback(None)
+    later[0].cancel()
+    assert not later[0].called
 
 
 def test_a_failure_goes_down_a_long_row_and_is_logged_once() -> None:

@@ -25,7 +25,7 @@ from twisted_compat.failure import Failure
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["DRIVE", "NO_KEYWORDS", "STILL_WAITING", "SWALLOW_NEXT", "Chain", "Step"]
+__all__ = ["DRIVE", "NO_KEYWORDS", "STILL_WAITING", "SWALLOW_NEXT", "Chain", "PassOn", "Step"]
 
 # One step of a chain: on success call the first with the second and third as more arguments, on failure the
 # fourth with the rest. None in a callback's place lets the result pass. None in place of the keywords marks
@@ -42,6 +42,17 @@ SWALLOW_NEXT: Any = object()
 
 # What a canceller of ours returns: the work has been told, and it decides, perhaps later, what comes of it.
 STILL_WAITING: Any = object()
+
+
+class PassOn:
+    """What a canceller of ours returns in place of cancelling another Deferred: that is to be cancelled then,
+    with no call within a call, as there may be a long row of them. For the rest it means STILL_WAITING.
+    """
+
+    __slots__ = ("deferred",)
+
+    def __init__(self, deferred: Any) -> None:
+        self.deferred = deferred
 
 
 class Chain:

@@ -17,7 +17,7 @@ from inspect import iscoroutine
 from types import CoroutineType, GeneratorType
 from typing import Any, Final, TypeVar
 
-from twisted_compat.defer.chain import Chain
+from twisted_compat.defer.chain import STILL_WAITING, Chain, PassOn
 from twisted_compat.defer.coroutine_task import CoroutineTask, enter_task, leave_task
 from twisted_compat.defer.deferred import Deferred
 from twisted_compat.defer.driver import CANCELLED, WAITING, Driver
@@ -109,16 +109,19 @@ class CoroutineDriver(Driver):
         self.waiting_for = None
         self._go_on(Failure(interruption))
 
-    def _cancel_wait(self, waiting_for: Any) -> None:
+    def _cancel_wait(self, waiting_for: Any) -> Any:
         """Cancel what is waited for, as the Deferred of the result is cancelled: for asyncio's things, that
-        is the task being cancelled.
+        is the task being cancelled. Returns what a canceller does.
         """
         if self.task is not None:
             self.task.was_cancelled = True
-        if self.task is None or isinstance(waiting_for, Deferred):
+        if isinstance(waiting_for, Deferred):
+            return PassOn(waiting_for)
+        if self.task is None:
             waiting_for.cancel()
         else:
             self.task.cancel()
+        return STILL_WAITING
 
     def _step(self, result: Any) -> Any:
         loop = _get_running_loop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from twisted_compat.defer.chain import DRIVE, NO_KEYWORDS, STILL_WAITING, SWALLOW_NEXT, Chain
+from twisted_compat.defer.chain import DRIVE, NO_KEYWORDS, STILL_WAITING, SWALLOW_NEXT, Chain, PassOn
 from twisted_compat.defer.errors import CancelledError, TimeoutError
 from twisted_compat.failure import Failure
 
@@ -214,20 +214,36 @@ class Deferred(Chain, Generic[T]):
         :meth:`callback` or :meth:`errback`, is then ignored. Fired but waiting for another Deferred: that
         one is cancelled. Otherwise: nothing.
         """
+        following: Deferred[Any] | None = self._cancel_or_pass_on()
+        seen = {id(self)}
+        while following is not None and id(following) not in seen:  # functions may wait for each other
+            if _cancels_plainly(following):
+                seen.add(id(following))
+                following = following._cancel_or_pass_on()
+            else:
+                following.cancel()
+                return
+
+    def _cancel_or_pass_on(self) -> Deferred[Any] | None:
+        """Cancel this Deferred; returns the one to be cancelled in its place, if there is one."""
         target = self._end_of_chain(stop_at_overridden_cancel=True)
         if target is not self:
-            if not target.called or type(target).cancel is not Deferred.cancel:
-                target.cancel()
-            return
+            return None if target.called and _cancels_plainly(target) else target
         if self.called:
-            return
+            return None
         canceller = self._canceller
-        if canceller is not None and canceller(self) is STILL_WAITING:
-            return
+        if canceller is not None:
+            told = canceller(self)
+            if told is STILL_WAITING:
+                return None
+            if isinstance(told, PassOn):
+                passed_on_to: Deferred[Any] = told.deferred
+                return passed_on_to
         if not self.called:
             if self.debug:
                 self._note_firing()
             self._fail(Failure(CancelledError()), SWALLOW_NEXT if canceller is None else None)
+        return None
 
     def _end_of_chain(self, stop_at_overridden_cancel: bool = False) -> Deferred[Any]:
         """The one that all of a row of chained Deferreds wait for: the first that isn't chained itself.
@@ -238,7 +254,7 @@ class Deferred(Chain, Generic[T]):
         while end.called and isinstance(end.result, Deferred) and id(end) not in seen:
             seen.add(id(end))
             end = end.result
-            if stop_at_overridden_cancel and type(end).cancel is not Deferred.cancel:
+            if stop_at_overridden_cancel and not _cancels_plainly(end):
                 break
         return end
 
@@ -337,6 +353,11 @@ def _fires_plainly(deferred: Any) -> bool:
         getattr(deferred.callback, "__func__", None) is Chain.callback
         and getattr(deferred.errback, "__func__", None) is Chain.errback
     )
+
+
+def _cancels_plainly(deferred: Deferred[Any]) -> bool:
+    """Whether its ``cancel`` is ours, and neither that of a subclass nor one that was put on the object."""
+    return type(deferred).cancel is Deferred.cancel and "cancel" not in deferred.__dict__
 
 
 def _load_run_coroutine(coro: Any) -> Deferred[Any]:

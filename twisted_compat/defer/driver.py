@@ -11,7 +11,7 @@ from contextvars import copy_context
 from types import GeneratorType
 from typing import Any, Final
 
-from twisted_compat.defer.chain import DRIVE, STILL_WAITING, Chain
+from twisted_compat.defer.chain import DRIVE, STILL_WAITING, Chain, PassOn
 from twisted_compat.defer.deferred import Deferred
 from twisted_compat.defer.misuse import warn_of_non_local_return
 from twisted_compat.failure import Failure
@@ -95,11 +95,12 @@ class Driver:
         if waiting_for is None:
             self.waiting_for = CANCELLED
         elif waiting_for is not CANCELLED:
-            self._cancel_wait(waiting_for)
+            return self._cancel_wait(waiting_for)
         return STILL_WAITING
 
-    def _cancel_wait(self, waiting_for: Any) -> None:
-        waiting_for.cancel()
+    def _cancel_wait(self, waiting_for: Any) -> Any:
+        """Cancel what is waited for, or have the one who cancels us do it; returns what a canceller does."""
+        return PassOn(waiting_for)
 
     def _step(self, result: Any) -> Any:
         return self.context.run(self._advance, result)
