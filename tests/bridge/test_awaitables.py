@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,7 @@ from tests.bridge.awaited import (
 )
 from tests.support import until, within
 from twisted_compat import as_deferred, as_future
-from twisted_compat.defer import CancelledError, Deferred, fail, succeed
+from twisted_compat.defer import CancelledError, Deferred, ensureDeferred, fail, succeed
 from twisted_compat.failure import DefaultException, Failure
 
 # as_future.
@@ -271,6 +272,31 @@ async def test_two_futures_of_one_deferred_the_second_has_none() -> None:
     futures = [as_future(deferred), as_future(deferred)]
     deferred.callback(1)
     assert await within(asyncio.gather(*futures)) == [1, None]
+
+
+@pytest.mark.parametrize("combine", ["gatherResults", "race"])
+@both
+async def test_several_that_were_cancelled_with_the_future(make: Any, combine: str) -> None:
+    defer = sys.modules[make.__module__.removesuffix(".deferred")]
+    several: list[Any] = [make(), make()]
+    future = as_future(getattr(defer, combine)(several))
+    future.cancel("why")
+    with pytest.raises(asyncio.CancelledError):
+        await within(future)
+    assert future.cancelled()
+
+    async def wait() -> None:
+        await getattr(defer, combine)([make(), make()])
+
+    deferred = ensureDeferred(wait())
+    await asyncio.sleep(0)
+    (task,) = asyncio.all_tasks() - {asyncio.current_task()}
+    task.cancel()
+    with pytest.raises(CancelledError) as caught:
+        await within(deferred)
+    assert type(caught.value.__cause__) is asyncio.CancelledError
+    for one in several:
+        one.addErrback(lambda failure: None)
 
 
 async def test_our_cancelled_error_for_another_reason_is_an_error() -> None:

@@ -35,19 +35,23 @@ __all__ = [
 
 T = TypeVar("T")
 
+# Twisted's errors are known by their names, as nothing here imports Twisted.
+_TWISTED = "twisted.internet.defer"
+
 
 def means_cancelled(result: Any) -> bool:
     """Whether ``result`` is a failure with our CancelledError, be it as the first error of a list, or as that
-    of all who were in a race.
+    of all who were in a race. So it is with Twisted's, which come with Twisted's Deferreds.
     """
-    if not isinstance(result, Failure):
-        return False
-    value = result.value
-    while isinstance(value, FirstError):
-        value = value.subFailure.value
-    if isinstance(value, FailureGroup):
-        return all(map(means_cancelled, value.failures))
-    return isinstance(value, CancelledError)
+    return isinstance(result, Failure) and _is_cancellation(result)
+
+
+def _is_cancellation(failure: Any) -> bool:
+    while failure.check(FirstError, f"{_TWISTED}.FirstError"):
+        failure = failure.value.subFailure  # a Failure of ours or of Twisted's
+    if failure.check(FailureGroup, f"{_TWISTED}.FailureGroup"):
+        return all(map(_is_cancellation, failure.value.failures))
+    return failure.check(CancelledError, f"{_TWISTED}.CancelledError") is not None
 
 
 def in_our_words(failure: Failure) -> Failure:
@@ -158,7 +162,7 @@ def _from_foreign(foreign: Any) -> Deferred[Any]:
 def _as_our_failure(foreign: Any) -> Failure:
     """Another library's Failure as one of ours, its CancelledError as ours."""
     tb = foreign.getTracebackObject()
-    if not foreign.check("twisted.internet.defer.CancelledError"):
+    if not foreign.check(f"{_TWISTED}.CancelledError"):
         return Failure(foreign.value, foreign.type, tb)
     ours = CancelledError(*foreign.value.args)
     ours.__cause__ = foreign.value
