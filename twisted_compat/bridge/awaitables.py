@@ -81,9 +81,7 @@ class _DeferredFuture(_Future):
         super().__init__(loop=loop)
         self._deferred = deferred
         self._thread = get_ident()
-        self._cancel_args: tuple[Any, ...] | None = (
-            None  # once it has been cancelled, and waits for what comes
-        )
+        self._cancel_args: tuple[Any, ...] | None = None  # those of the last cancel(), once there was one
         deferred.addBoth(self._settle)
 
     def cancel(self, msg: Any = None) -> bool:

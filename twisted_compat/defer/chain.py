@@ -31,7 +31,7 @@ __all__ = ["DRIVE", "NO_KEYWORDS", "STILL_WAITING", "SWALLOW_NEXT", "Chain", "Pa
 # fourth with the rest. None in a callback's place lets the result pass. None in place of the keywords marks
 # the steps that are not calls, but told apart by what stands first:
 #   HAND_OVER (deferred,)        give the result to that Deferred, which waits for us
-#   DRIVE     (driver,)          give it to what resumes a generator or coroutine, or fires another Deferred
+#   DRIVE     (driver,)          give it to its resume(): a driver of a generator or coroutine, or a _Fire
 Step = tuple[Any, Any, Any, Any, Any, Any]
 HAND_OVER: Any = object()
 DRIVE: Any = object()

@@ -95,6 +95,7 @@ class CoroutineTask(_Future):
 
     def register(self) -> None:
         """Have :func:`asyncio.all_tasks` know it."""
+        # Typed for asyncio's own class, though meant for any with its methods.
         tasks._register_task(self)  # type: ignore[arg-type]
 
     # What asyncio.Task has beyond a future.

@@ -287,7 +287,7 @@ class Deferred(Chain, Generic[T]):
           is. Where it fails with our :exc:`CancelledError` for another reason, that is what the task sees.
         """
         # Only the first await of the process comes here: what needs asyncio is loaded then, and takes this
-        # method's place, to be reached without a call in between.
+        # method's place, to be reached without a call in between. (mypy wants methods to stay.)
         from twisted_compat.defer.waiter import wait_for_result
 
         Deferred.__await__ = Deferred.__iter__ = wait_for_result  # type: ignore[method-assign, assignment]

@@ -64,6 +64,7 @@ class Row(deque[T]):
         del items[index]
         self.replace(items)
 
+    # A deque's gives a deque, and wants one. Where legacy code adds, it has lists.
     def __add__(self, other: Iterable[T]) -> list[T]:  # type: ignore[override]
         return [*self, *other]
 
