@@ -438,3 +438,51 @@ async def test_it_has_failed_when_what_it_awaits_was_cancelled_by_somebody_else(
     assert isinstance(await came_to(waiting.result), CancelledError)
     assert not task.cancelled()
     assert isinstance(task.exception(), CancelledError)
+
+
+@pytest.mark.parametrize("in_cleanup", [False, True])
+def test_the_end_of_asyncio_run_reports_what_cleaning_up_raised_and_nothing_else(
+    loop_factory: Any, in_cleanup: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            if in_cleanup:
+                raise KeyError("cleanup")
+
+    async def main() -> None:
+        ensureDeferred(body())
+        await turn()
+
+    run(loop_factory, main)
+    gc.collect()
+    assert [record.exc_info and record.exc_info[0] for record in caplog.records] == [KeyError] * in_cleanup
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_who_awaits_the_task_has_handled_its_failure(
+    caplog: pytest.LogCaptureFixture, done: bool
+) -> None:
+    waiting = Waiting()
+    task = waiting.task
+    if done:
+        waiting.awaited.errback(KeyError("k"))
+    else:
+        asyncio.get_running_loop().call_later(0.001, waiting.awaited.errback, KeyError("k"))
+    with pytest.raises(KeyError):
+        await within(task)
+    del waiting, task
+    gc.collect()
+    assert caplog.records == []
+
+
+async def test_asking_a_task_left_behind_handles_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    waiting = Waiting()
+    task = waiting.task
+    task.leave()
+    assert isinstance(task.exception(), RuntimeError)
+    waiting.awaited.errback(KeyError("k"))
+    del waiting, task
+    gc.collect()
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [KeyError]

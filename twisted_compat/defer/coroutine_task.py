@@ -13,6 +13,7 @@ import itertools
 import sys
 import traceback
 from asyncio import tasks
+from collections.abc import Generator
 from reprlib import recursive_repr
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -173,7 +174,39 @@ class CoroutineTask(_Future):
         except RuntimeError:
             self._check_loop()
         if not self.cancelled():
-            self.exception()
+            super().exception()
+
+    def result(self) -> Any:
+        """What the coroutine returned; raises what it raised."""
+        try:
+            return super().result()
+        except BaseException as error:
+            self._tell(error)
+            raise
+
+    def exception(self) -> BaseException | None:
+        """What the coroutine raised, or None."""
+        error = super().exception()
+        if error is not None:
+            self._tell(error)
+        return error
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.done():
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()  # ours: that of asyncio's future would look past it
+
+    __iter__ = __await__
+
+    def _tell(self, error: BaseException) -> None:
+        """Whoever asked has the error now, such as the end of asyncio.run, which reports it: the Deferred
+        needn't report it once more.
+        """
+        deferred = self.driver.deferred
+        record = None if deferred is None else deferred._record
+        if record is not None and record.failure is not None and record.failure.value is error:
+            record.failure = None
 
     def _check_loop(self) -> None:
         """Raise again what the loop's ``call_soon`` raised, unless the loop is closed: then those who wait

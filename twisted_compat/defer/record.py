@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import traceback
 
+from twisted_compat.defer.errors import CancelledError
 from twisted_compat.failure import Failure, exc_info_of
 
 __all__ = ["Record", "log_failure"]
@@ -59,8 +60,14 @@ class Record:
         )
 
     def __del__(self) -> None:
-        if self.failure is not None:
+        if self.failure is not None and not _is_cancelled_task(self.failure):
             log_failure(("Unhandled error in Deferred:\n" + self.describe()).rstrip("\n"), self.failure)
+
+
+def _is_cancelled_task(failure: Failure) -> bool:
+    """Whether this is asyncio's word for being cancelled in ours: to asyncio that is no error to report."""
+    cause = failure.value.__cause__ if isinstance(failure.value, CancelledError) else None
+    return cause is not None and not isinstance(cause, Exception)
 
 
 def _marked(letter: str, title: str, stack: list[str] | None) -> str:
