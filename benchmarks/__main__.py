@@ -17,7 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.command import ROOT, BenchmarkError, cores, duration, module, output_of, whole_number
+from benchmarks.command import (
+    ROOT,
+    BenchmarkError,
+    cores,
+    duration,
+    module,
+    names_among,
+    output_of,
+    whole_number,
+)
 from benchmarks.load import Load
 from benchmarks.report import as_json, judge, table, verdict_line
 from benchmarks.servers import PEERS
@@ -38,15 +47,6 @@ class Options:
     json: Path | None
 
 
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    unknown = [name for name in names if name not in PEERS]
-    if unknown or not names:
-        asked = ", ".join(unknown) or "(none named)"
-        raise argparse.ArgumentTypeError(f"no such peer: {asked}. Choose from {', '.join(PEERS)}")
-    return names
-
-
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """The options on the command line; argparse ends the process if they are wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare echo servers.")
@@ -56,7 +56,13 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--connections", type=lambda text: whole_number(text, 500), default=50, help="default 50")
     # All requests are sent before a reply is read: what the kernel's buffers don't hold would deadlock.
     add("--size", type=lambda text: whole_number(text, 65536), default=1024, help="bytes (default 1024)")
-    add("--only", type=_names, default=tuple(PEERS), metavar="NAME,...", help=", ".join(PEERS))
+    add(
+        "--only",
+        type=lambda text: names_among(PEERS, text, "peer"),
+        default=tuple(PEERS),
+        metavar="NAME,...",
+        help=", ".join(PEERS),
+    )
     add("--json", type=Path, metavar="FILE", help="write everything measured there too")
     return Options(**vars(parser.parse_args(arguments)))
 

@@ -9,9 +9,19 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
-__all__ = ["ROOT", "BenchmarkError", "cores", "duration", "module", "output_of", "whole_number"]
+__all__ = [
+    "ROOT",
+    "BenchmarkError",
+    "cores",
+    "duration",
+    "module",
+    "names_among",
+    "output_of",
+    "whole_number",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +36,19 @@ def whole_number(text: str, most: int) -> int:
     if not 1 <= value <= most:
         raise argparse.ArgumentTypeError(f"{value} is not between 1 and {most}")
     return value
+
+
+def names_among(known: Collection[str], text: str, what: str) -> tuple[str, ...]:
+    """Names with commas between them, each of them ``known``, for argparse.
+
+    :param what: what they are the names of, for the error.
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        asked = ", ".join(unknown) or "(none named)"
+        raise argparse.ArgumentTypeError(f"no such {what}: {asked}. Choose from {', '.join(known)}")
+    return names
 
 
 def duration(text: str) -> float:

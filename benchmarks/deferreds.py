@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from benchmarks.command import BenchmarkError, cores, duration, module, output_of, whole_number
+from benchmarks.command import BenchmarkError, cores, duration, module, names_among, output_of, whole_number
 from benchmarks.deferred_work import LOOPS, NO_LOOP, TASKS, WORK
 from benchmarks.load import Load
 from benchmarks.report import Rounds, Verdict, judge, outcome, verdict_as_json
@@ -41,15 +41,6 @@ class Options:
     json: Path | None
 
 
-def _loops(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    unknown = [name for name in names if name not in LOOPS]
-    if unknown or not names:
-        asked = ", ".join(unknown) or "(none named)"
-        raise argparse.ArgumentTypeError(f"no such loop: {asked}. Choose from {', '.join(LOOPS)}")
-    return names
-
-
 def _batch(text: str) -> int:
     size = whole_number(text, 1_000_000)
     if size % TASKS:
@@ -64,7 +55,13 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--seconds", type=duration, default=0.5, help="of each measurement (default 0.5)")
     add("--rounds", type=lambda text: whole_number(text, 1000), default=7, help="default 7")
     add("--batch", type=_batch, default=5000, help="how often between two looks at the clock (default 5000)")
-    add("--loops", type=_loops, default=LOOPS, metavar="NAME,...", help=", ".join(LOOPS))
+    add(
+        "--loops",
+        type=lambda text: names_among(LOOPS, text, "loop"),
+        default=LOOPS,
+        metavar="NAME,...",
+        help=", ".join(LOOPS),
+    )
     add("--json", type=Path, metavar="FILE", help="write everything measured there too")
     return Options(**vars(parser.parse_args(arguments)))
 

@@ -7,6 +7,7 @@ name, file, line and variables of each frame; texts of them; stand-in tracebacks
 from __future__ import annotations
 
 import linecache
+import os
 from collections.abc import Callable, Generator, Sequence
 from types import FunctionType, TracebackType
 from typing import Any, TypeAlias
@@ -17,10 +18,13 @@ __all__ = [
     "describe_frame",
     "entries",
     "format_frames",
+    "is_ours",
     "safely",
     "stand_in_traceback",
     "variables_as_text",
 ]
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
 
 Variables: TypeAlias = Sequence[tuple[str, Any]]
 Frame: TypeAlias = tuple[str, str, int, Variables, Variables]
@@ -31,6 +35,11 @@ def entries(tb: TracebackType | None) -> Generator[TracebackType, None, None]:
     while tb is not None:
         yield tb
         tb = tb.tb_next
+
+
+def is_ours(filename: str) -> bool:
+    """Whether a frame of that file runs this package's own code."""
+    return filename.startswith(_PACKAGE)
 
 
 def describe_frame(entry: TracebackType, capture: bool) -> Frame:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import builtins
 import itertools
-import os
 import sys
 import traceback
 from collections.abc import Coroutine, Generator, Sequence
@@ -28,6 +27,7 @@ from twisted_compat._frames import (
     describe_frame,
     entries,
     format_frames,
+    is_ours,
     safely,
     stand_in_traceback,
     variables_as_text,
@@ -50,7 +50,6 @@ DO_POST_MORTEM = True
 
 _numbers = itertools.count(1)
 _debugging = False
-_PACKAGE = os.path.dirname(__file__) + os.sep
 _HEADER = "Traceback (most recent call last):\n"
 
 
@@ -323,7 +322,7 @@ class Failure(BaseException):
             raise ValueError(
                 f"There is no traceback detail {detail!r}. Write detail='default', 'brief' or 'verbose'."
             )
-        shown = [frame for frame in self.frames if not (elideFrameworkCode and _is_ours(frame[1]))]
+        shown = [frame for frame in self.frames if not (elideFrameworkCode and is_ours(frame[1]))]
         return self._brief_text(shown) if detail == "brief" else self._verbose_text(shown)
 
     def printTraceback(
@@ -418,13 +417,9 @@ def _chain(error: BaseException) -> list[BaseException]:
     return list(found.values())
 
 
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_PACKAGE)
-
-
 def _elide(report: traceback.TracebackException | None) -> None:
     """Take this package's frames out of a report, and out of those of the exceptions that led to it."""
     while report is not None:
-        report.stack[:] = [entry for entry in report.stack if not _is_ours(entry.filename)]
+        report.stack[:] = [entry for entry in report.stack if not is_ours(entry.filename)]
         _elide(report.__cause__)
         report = report.__context__

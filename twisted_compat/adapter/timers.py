@@ -109,7 +109,7 @@ class Timers:
             )
         call = DelayedCall(self, due, callable, args, kw)
         if delay:
-            call._entry = due
+            call._entry = due  # _enter, spelled out: a call less for every timeout
             heappush(self._heap, (due, call._number, call))
             if due < self._set_for:
                 self._set_timer(delay)

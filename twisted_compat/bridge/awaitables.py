@@ -11,17 +11,12 @@ import asyncio
 import sys
 from _thread import get_ident
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from twisted_compat.defer import CancelledError, Deferred
-from twisted_compat.defer.futures import deferred_from, means_cancelled, refuse_thread, settle_future
+from twisted_compat.defer.futures import deferred_from, is_reachable, means_cancelled, settle_future
 from twisted_compat.defer.record import log_failure
 from twisted_compat.failure import DefaultException, Failure
-
-if TYPE_CHECKING:
-    _Future = asyncio.Future[Any]
-else:
-    _Future = asyncio.Future
 
 __all__ = ["as_deferred", "as_future"]
 
@@ -74,7 +69,7 @@ def as_deferred(awaitable: Awaitable[T] | Any, *, deferred_class: type[Any] = De
     return _Foreign(ours, deferred_class).deferred
 
 
-class _DeferredFuture(_Future):
+class _DeferredFuture(asyncio.Future[Any]):
     """The future that stands for a Deferred; to be cancelled it behaves as a task does."""
 
     def __init__(self, deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> None:
@@ -105,10 +100,7 @@ class _DeferredFuture(_Future):
 
     def _settle(self, result: Any) -> Any:
         """The callback and errback: take the result, or let it pass where it can't be had."""
-        if self.done() or self.get_loop().is_closed():
-            return result
-        if self._thread != get_ident():
-            refuse_thread(self)
+        if self.done() or not is_reachable(self, self._thread):
             return result
         if self._cancel_args is not None and means_cancelled(result):
             super().cancel(*self._cancel_args)

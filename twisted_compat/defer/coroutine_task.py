@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
     from twisted_compat.defer.coroutine import CoroutineDriver
 
-    _Future = asyncio.Future[Any]
-else:
-    _Future = asyncio.Future
-
 __all__ = ["CoroutineTask", "enter_task", "leave_task"]
 
 _numbers = itertools.count(1)
@@ -59,7 +55,7 @@ else:
             tasks._enter_task(loop, previous)
 
 
-class CoroutineTask(_Future):
+class CoroutineTask(asyncio.Future[Any]):
     """The asyncio side of one :class:`~twisted_compat.defer.coroutine.CoroutineDriver`; has the methods of
     :class:`asyncio.Task`.
 
@@ -150,7 +146,7 @@ class CoroutineTask(_Future):
             self.fail(outcome.value)
             return
         try:
-            _Future.set_result(self, outcome)
+            super().set_result(outcome)
         except RuntimeError:
             self._check_loop()
 

@@ -27,6 +27,7 @@ __all__ = [
     "deferred_from",
     "from_future",
     "in_our_words",
+    "is_reachable",
     "means_cancelled",
     "refuse_thread",
     "settle_future",
@@ -59,9 +60,26 @@ def in_our_words(failure: Failure) -> Failure:
     error = failure.value
     if not isinstance(error, asyncio.CancelledError):
         return failure
-    ours = CancelledError(*error.args)
-    ours.__cause__ = error
+    return _cancelled_because_of(failure)
+
+
+def _cancelled_because_of(failure: Any) -> Failure:
+    """A failure with our CancelledError, for one with another library's."""
+    ours = CancelledError(*failure.value.args)
+    ours.__cause__ = failure.value
     return Failure(ours, exc_tb=failure.getTracebackObject())
+
+
+def _standing_for(source: Any) -> Deferred[Any]:
+    """A Deferred to be fired with what ``source`` comes to. Cancelled, it cancels that and goes on waiting: a
+    task, say, may take its time over it, or refuse.
+    """
+
+    def cancel(_: Deferred[Any]) -> Any:
+        source.cancel()
+        return STILL_WAITING
+
+    return Deferred(cancel)
 
 
 def deferred_from(awaitable: Any) -> Deferred[Any]:
@@ -99,10 +117,8 @@ def from_future(future: asyncio.Future[T]) -> Deferred[T]:
 def _from_future(
     future: asyncio.Future[Any], translate: Callable[[Failure], Failure] | None
 ) -> Deferred[Any]:
-    """A Deferred of a future; a failure of it goes through ``translate``.
-
-    Cancelled, it waits for what the future makes of that: a task may take its time, or refuse.
-    """
+    """A Deferred of a future; a failure of it goes through ``translate``."""
+    deferred = _standing_for(future)
 
     def settle(done: asyncio.Future[Any]) -> None:
         result: Any
@@ -114,11 +130,6 @@ def _from_future(
                 result = translate(result)
         deferred.callback(result)
 
-    def cancel(_: Deferred[Any]) -> Any:
-        future.cancel()
-        return STILL_WAITING
-
-    deferred: Deferred[Any] = Deferred(cancel)
     if future.done():
         settle(future)
     else:
@@ -131,42 +142,27 @@ def when_done(future: asyncio.Future[Any]) -> Deferred[None]:
     itself ask what came of it: fired with None, or failed with :exc:`asyncio.CancelledError`.
     """
     future._asyncio_future_blocking = False
+    deferred = _standing_for(future)
 
     def settle(done: asyncio.Future[Any]) -> None:
         deferred.callback(Failure(asyncio.CancelledError()) if done.cancelled() else None)
 
-    def cancel(_: Deferred[None]) -> Any:
-        future.cancel()
-        return STILL_WAITING
-
-    deferred: Deferred[None] = Deferred(cancel)
     future.add_done_callback(settle)
     return deferred
 
 
 def _from_foreign(foreign: Any) -> Deferred[Any]:
     """A Deferred of ours from another library's, which is Twisted's. It takes the result of that."""
-
-    def cancel(_: Deferred[Any]) -> Any:
-        foreign.cancel()
-        return STILL_WAITING
-
-    def fail(failure: Any) -> None:
-        ours.errback(_as_our_failure(failure))
-
-    ours: Deferred[Any] = Deferred(cancel)
-    foreign.addCallbacks(ours.callback, fail)
+    ours = _standing_for(foreign)
+    foreign.addCallbacks(ours.callback, lambda failure: ours.errback(_as_our_failure(failure)))
     return ours
 
 
 def _as_our_failure(foreign: Any) -> Failure:
     """Another library's Failure as one of ours, its CancelledError as ours."""
-    tb = foreign.getTracebackObject()
-    if not foreign.check(f"{_TWISTED}.CancelledError"):
-        return Failure(foreign.value, foreign.type, tb)
-    ours = CancelledError(*foreign.value.args)
-    ours.__cause__ = foreign.value
-    return Failure(ours, exc_tb=tb)
+    if foreign.check(f"{_TWISTED}.CancelledError"):
+        return _cancelled_because_of(foreign)
+    return Failure(foreign.value, foreign.type, foreign.getTracebackObject())
 
 
 def as_plain_future(deferred: Deferred[T], loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
@@ -175,10 +171,7 @@ def as_plain_future(deferred: Deferred[T], loop: asyncio.AbstractEventLoop) -> a
     thread = get_ident()
 
     def settle(result: Any) -> Any:
-        if loop.is_closed():
-            return result
-        if thread != get_ident():
-            refuse_thread(future)
+        if not is_reachable(future, thread):
             return result
         if not future.done():
             settle_future(future, result)
@@ -213,6 +206,16 @@ def settle_future(future: asyncio.Future[Any], result: Any) -> None:
     elif not isinstance(error, BaseException):
         error = DefaultException(error)
     future.set_exception(error.with_traceback(result.getTracebackObject()))
+
+
+def is_reachable(future: asyncio.Future[Any], thread: int) -> bool:
+    """Whether a future of that thread can be settled here and now. In another thread it is told so."""
+    if future.get_loop().is_closed():
+        return False
+    if thread != get_ident():
+        refuse_thread(future)
+        return False
+    return True
 
 
 def refuse_thread(future: asyncio.Future[Any]) -> None:

@@ -6,12 +6,12 @@ rightly.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from twisted_compat._frames import describe_frame, entries, is_ours
 from twisted_compat.defer.errors import AlreadyCalledError
 from twisted_compat.defer.record import Record
 
@@ -22,8 +22,6 @@ __all__ = [
     "warn_of_waiting_for_itself",
     "wrong_thread",
 ]
-
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def already_called(record: Record | None) -> AlreadyCalledError:
@@ -72,14 +70,10 @@ def warn_of_non_local_return(tb: TracebackType | None) -> None:
 
     :param tb: how the exception of ``returnValue`` came to the driver.
     """
-    frames: list[tuple[str, str, int]] = []
-    while tb is not None:
-        code = tb.tb_frame.f_code
-        if not code.co_filename.startswith(_PACKAGE):
-            frames.append((code.co_name, code.co_filename, tb.tb_lineno))
-        tb = tb.tb_next
+    frames = [describe_frame(entry, capture=False) for entry in entries(tb)]
+    frames = [frame for frame in frames if not is_ours(frame[1])]
     if len(frames) > 1:
-        name, filename, line = frames[-1]
+        name, filename, line, *_ = frames[-1]
         message = (
             f"returnValue() was called in {name!r}, which is not an inlineCallbacks function, "
             f"and so ended {frames[0][0]!r}."
