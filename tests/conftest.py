@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -45,3 +45,12 @@ def pytest_asyncio_loop_factories(
 def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEventLoop]:
     """For plain (not async) tests that make and run loops themselves: a factory of each kind in turn."""
     return LOOPS[request.param]
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What goes during the test goes by itself, without the collector of cycles."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -4,8 +4,10 @@ package."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -37,3 +39,16 @@ def free_port(family: int = socket.AF_INET) -> int:
         probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def no_reference_cycles() -> Iterator[None]:
+    """The block leaves nothing that only the collector of cycles can take away."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+        garbage = gc.collect()
+    finally:
+        gc.enable()
+    assert garbage == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import io
 import logging
 import pickle
@@ -221,14 +220,6 @@ def test_throw_into_a_generator_that_does_not_care() -> None:
 
 
 # --- letting go ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def _only_make() -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -441,14 +441,6 @@ def test_debug_mode_keeps_the_variables_of_a_failure(debugging: None) -> None:
 
 
 # Memory.
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def _alone() -> Deferred[Any]:

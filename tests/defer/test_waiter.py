@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import twisted_compat
-from tests.support import until, within
+from tests.support import no_reference_cycles, until, within
 from twisted_compat.defer import (
     Deferred,
     ensureDeferred,
@@ -451,11 +451,5 @@ async def _in_a_coroutine_of_ours() -> None:
 )
 async def test_no_reference_cycles(once: Any) -> None:
     await once()
-    gc.collect()
-    gc.disable()
-    try:
+    with no_reference_cycles():
         await once()
-        garbage = gc.collect()
-    finally:
-        gc.enable()
-    assert garbage == 0
