@@ -1,0 +1,74 @@
+"""Request and response on many connections, as cheaply as Python can.
+
+A client that polls would be as slow as the fastest server here. This one never polls: all requests are under
+way, and it waits for the reply that has been due the longest, which with a fair server is the next to come.
+So each request costs one ``recv_into`` and one ``send``, both blocking, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from ..model import Sample
+from ..processes import parser, report_sample, settle_in
+from .sockets import Meter, connections
+
+__all__ = ["measure"]
+
+WARM_UP = 0.3
+Pair = tuple[Callable[[bytearray, int, int], int], Callable[[bytes], int]]
+
+
+def _exchange(pairs: list[Pair], payload: bytes, reply: bytearray, seconds: float) -> int:
+    """Take each reply and send the next request, in turn, for so many seconds; return how many came."""
+    clock = time.perf_counter
+    size, whole = len(payload), socket.MSG_WAITALL
+    requests = 0
+    end = clock() + seconds
+    while clock() < end:
+        for receive, send in pairs:
+            if receive(reply, size, whole) != size:
+                raise ConnectionError("The server closed a connection in the middle of the measurement.")
+            send(payload)
+        requests += len(pairs)
+    return requests
+
+
+def measure(port: int, server: int, seconds: float, count: int, size: int) -> Sample:
+    """Load an echo server, after a short warm-up; the value is requests per second.
+
+    :param count: how many connections to keep busy.
+    :param size: bytes of each request and reply.
+    :raises ConnectionError: if it hangs up, sends back something else, or nothing for too long.
+    """
+    payload, reply = os.urandom(size), bytearray(size)
+    with connections(port, count) as sockets:
+        pairs: list[Pair] = [(each.recv_into, each.send) for each in sockets]
+        for each in sockets:
+            each.send(payload)
+        _exchange(pairs, payload, reply, WARM_UP)
+        meter = Meter(server)
+        sample = meter.sample(_exchange(pairs, payload, reply, seconds))
+        for each in sockets:  # the last replies; unread they would become a reset
+            if each.recv_into(reply, size, socket.MSG_WAITALL) != size or reply != payload:
+                raise ConnectionError("The server sent back something other than what it was sent.")
+    return sample
+
+
+def main() -> None:
+    """Load the server that the command line names."""
+    command_line = parser("clients.echo", "Load one echo server.")
+    command_line.add_argument("--connections", type=int, default=50)
+    command_line.add_argument("--size", type=int, default=1024, help="bytes of a request")
+    options = command_line.parse_args()
+    settle_in(options.core)
+    report_sample(
+        measure(options.port, options.server, options.seconds, options.connections, options.size)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Blocking sockets with the kernel's own time limit, and the moment between two looks at the server."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..model import Sample
+from ..processes import HOST, cpu_time, peak_memory, resident
+
+__all__ = ["PATIENCE", "Meter", "connect", "connections"]
+
+PATIENCE = 10
+"""Seconds that a server may leave a client waiting."""
+
+
+def connect(port: int) -> socket.socket:
+    """A connection to the server: blocking, without Nagle's delay."""
+    connection = socket.create_connection((HOST, port), timeout=PATIENCE)
+    # From here on it blocks. A time limit of Python's would cost a poll for each call; the kernel's is free.
+    connection.settimeout(None)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", PATIENCE, 0))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+@contextmanager
+def connections(port: int, count: int) -> Iterator[list[socket.socket]]:
+    """So many connections, while the block runs; garbage collection is off meanwhile.
+
+    :raises ConnectionError: if the server leaves a ``recv`` in the block without an answer for too long.
+    """
+    made: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            made.append(connect(port))
+        gc.disable()
+        yield made
+    except BlockingIOError as timeout:
+        raise ConnectionError(f"The server did not answer for {PATIENCE} seconds.") from timeout
+    finally:
+        gc.enable()
+        for each in made:
+            each.close()
+
+
+class Meter:
+    """What a server and this process use from now on.
+
+    :param server: the server's process id.
+    """
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._memory = resident(server)
+        self._cpu = cpu_time(server)
+        self._client_cpu = time.process_time()
+        self._start = time.perf_counter()
+
+    def sample(self, work: float, value: Callable[[float], float] | None = None) -> Sample:
+        """What has been used since.
+
+        :param work: how much was done.
+        :param value: makes the sample's value of the seconds it took; by default it is work per second.
+        """
+        wall = time.perf_counter() - self._start
+        client_cpu = time.process_time() - self._client_cpu
+        cpu, peak = cpu_time(self._server), peak_memory(self._server)
+        return Sample(
+            value=work / wall if value is None else value(wall),
+            work=work,
+            wall=wall,
+            cpu=None if cpu is None or self._cpu is None else cpu - self._cpu,
+            client_cpu=client_cpu,
+            memory=None if peak is None or self._memory is None else peak - self._memory,
+        )

@@ -1,0 +1,54 @@
+"""Serve one workload as one peer: the process that is measured."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..loops import new_loop
+from ..peers import PEERS
+from ..processes import settle_in
+from . import BACKLOG, WORKLOADS
+
+
+def main() -> None:
+    """Serve what the command line names, until terminated."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description="Run one server.")
+    parser.add_argument("peer", choices=PEERS)
+    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("--core", type=int, help="the core to stay on")
+    parser.add_argument("--lifetime", type=int, default=0, help="seconds to live at most (0: no limit)")
+    parser.add_argument("--backlog", type=int, default=BACKLOG, help="length of the listen queue")
+    options = parser.parse_args()
+    settle_in(options.core, options.lifetime)
+    serve(options.peer, options.workload, options.backlog)
+
+
+def serve(name: str, workload: str, backlog: int) -> None:
+    """Serve ``workload`` as the peer ``name``; a library is imported by whoever needs it."""
+    peer = PEERS[name]
+    if peer.library == "ours":
+        from . import ours
+
+        ours.serve(new_loop(peer.loop), workload, backlog)
+    elif peer.library == "twisted":
+        from . import under_twisted
+
+        under_twisted.serve(peer.loop, workload, backlog)
+    elif peer.library == "protocol":
+        from . import asyncio_protocol
+
+        asyncio_protocol.serve(new_loop(peer.loop), workload, backlog)
+    elif peer.library == "streams":
+        from . import asyncio_streams
+
+        asyncio_streams.serve(new_loop(peer.loop), workload, backlog)
+    elif peer.library == "raw":
+        from . import raw_epoll
+
+        raw_epoll.serve(workload, backlog)
+    else:
+        raise ValueError(f"{name} is no server")
+
+
+if __name__ == "__main__":
+    main()
