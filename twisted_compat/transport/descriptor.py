@@ -161,23 +161,21 @@ class FileDescriptor:
         """
         buffer = self._buffer
         if buffer.size:
-            data: bytes | memoryview | None = buffer.single  # nearly always; head() knows the other cases
-            written = self.writeSomeData(buffer.head(self.SEND_LIMIT) if data is None else data)
+            written = self.writeSomeData(buffer.head(self.SEND_LIMIT))
             if type(written) is not int or written < 0:
                 return written
-            if data is not None and written == buffer.size:  # consume, spelled out for the usual case
-                buffer.single = None
-                buffer.size = 0
-            else:
-                buffer.consume(written)
-                if buffer.size:
-                    return None if written else 0
+            buffer.consume(written)
+            if buffer.size:
+                return None if written else 0
+        return self._sent_all()
+
+    def _sent_all(self) -> Any:
+        """The buffer is empty: nothing is to be called any more, unless somebody waited for that."""
         registration = self._registration
         if registration is None or registration.writing is not None:
             self.stopWriting()
         else:  # nothing is watched, so there is nothing to stop but the intention
             registration.armed = False
-        # The rare cases are behind one test, because nearly every write of a busy server ends here.
         if self.producer is not None or self.disconnecting or self._writeDisconnecting:
             return self._buffer_drained()
         return None

