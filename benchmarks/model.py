@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import select
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -111,6 +112,7 @@ class Case:
     :ivar measure: makes one sample.
     :ivar goals: which ratios are told, and what they should be.
     :ivar baseline: the peer that the others are told in relation to.
+    :ivar lockstep: whether server and client wait for each other, so that neither can be busy all the time.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Case:
     measure: Measure
     goals: tuple[Goal, ...] = ()
     baseline: str = "twisted-epoll"
+    lockstep: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,12 +130,18 @@ class Scenario:
     """Cases that belong together: one name on the command line, one plot.
 
     :ivar about: for people: what is done, and what to bear in mind when reading the figures.
+    :ivar needs: the programs that it can't do without.
     """
 
     name: str
     title: str
     about: str
     cases: tuple[Case, ...]
+    needs: tuple[str, ...] = ()
+
+    def missing(self) -> str | None:
+        """What this machine lacks to run the scenario, or None."""
+        return " and ".join(name for name in self.needs if shutil.which(name) is None) or None
 
 
 Found = dict[str, dict[str, list[Sample]]]

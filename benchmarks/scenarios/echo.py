@@ -36,6 +36,7 @@ def _case(size: int, connections: int) -> Case:
         peers=(*SERVERS, "raw-epoll"),
         measure=partial(measure, size, connections),
         goals=GOALS if (size, connections) == (1024, 50) else (),
+        lockstep=connections == 1,
     )
 
 
