@@ -63,7 +63,7 @@ class Timers:
         # Time, number in the order of the callLater calls, call: compared without any code of ours.
         self._heap: list[tuple[float, int, DelayedCall]] = []
         self._left_behind = 0  # entries in the heap that don't count
-        self._soon: dict[DelayedCall, None] = {}
+        self._soon: dict[DelayedCall, asyncio.Handle] = {}
         self._number = count().__next__
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = math.inf  # when the timer is to fire, on our clock
@@ -107,13 +107,26 @@ class Timers:
                 f"callLater can't call {callable!r}: the reactor's event loop is closed. "
                 "Write `async with AsyncioReactor() as reactor: ...` in the loop that runs now."
             )
-        call = DelayedCall(self, due, callable, args, kw)
+        # Made without an __init__, and entered without _enter: a fifth of what a timeout costs that is
+        # cancelled, as most are.
+        call = _new_call(DelayedCall)
+        call._clock = self
+        call._due = due
+        call._number = number = self._number()
+        call.func = callable
+        call.args = args
+        call.kw = kw
+        call.called = call.cancelled = False
+        call._context = copy_context()
+        if call.debug:
+            call.creator = format_stack()[:-1]
         if delay:
-            call._entry = due  # _enter, spelled out: a call less for every timeout
-            heappush(self._heap, (due, call._number, call))
+            call._entry = due
+            heappush(self._heap, (due, number, call))
             if due < self._set_for:
                 self._set_timer(delay)
         else:
+            call._entry = None
             self._make_soon(call)
         return call
 
@@ -197,12 +210,8 @@ class Timers:
 
     def _leave(self, call: DelayedCall) -> None:
         """The entry of a call doesn't count any more."""
-        entry, call._entry = call._entry, None
+        call._entry = None
         heap = self._heap
-        last = heap[-1]
-        if last[2] is call and last[0] == entry:  # a timeout cancelled before the next is set, for one
-            heap.pop()  # which leaves a heap
-            return
         self._left_behind += 1
         if self._left_behind >= TIDY_AT and self._left_behind * 2 >= len(heap):
             heap[:] = [item for item in heap if item[2]._entry == item[0]]
@@ -213,14 +222,12 @@ class Timers:
 
     def _make_soon(self, call: DelayedCall) -> None:
         # Not by the timer: the loop keeps what it has to call in the order in which it was told.
-        self._soon[call] = None
-        call._handle = self._loop.call_soon(self._turn_of, call, context=self._context)
+        self._soon[call] = self._loop.call_soon(self._turn_of, call, context=self._context)
 
     def _turn_of(self, call: DelayedCall) -> None:
         if call.func is None:  # cancelled while its turn was already due
             return
         del self._soon[call]
-        call._handle = None
         if call._due <= self._now():
             call._make()
         else:  # it was put off
@@ -232,30 +239,10 @@ class DelayedCall(BaseDelayedCall):
     """A call that waits for its time; made by :meth:`Timers.callLater` (IDelayedCall)."""
 
     _clock: Timers
+    _due: float  # on the clock of the timers, which begins at another time than seconds()
+    _entry: float | None  # the time of its entry in the heap that counts; None if it has none
+    _number: int  # counts the calls: of two for the same time, the one asked for first is made first
     creator: list[str] | None = None
-    _handle: asyncio.Handle | None = None  # of its turn, when it is due at once
-
-    def __init__(
-        self,
-        timers: Timers,
-        due: float,
-        func: Callable[..., object],
-        args: tuple[Any, ...],
-        kw: dict[str, Any],
-    ) -> None:
-        # All that the base's does, and not by way of it: a fifth of what a call costs that is cancelled.
-        self._clock = timers
-        self._due = due  # on the clock of the timers, which begins at another time than seconds()
-        self._entry: float | None = None
-        self._number = timers._number()
-        self.func = func
-        self.args = args
-        self.kw = kw
-        self.called = False
-        self.cancelled = False
-        self._context: Context | None = copy_context()
-        if self.debug:
-            self.creator = format_stack()[:-2]
 
     @property
     def time(self) -> float:  # type: ignore[override]  # an attribute there, and worked out here
@@ -269,10 +256,16 @@ class DelayedCall(BaseDelayedCall):
         if self.called or self.cancelled or get_ident() != timers._ownership.thread_id:
             self._check("cancel")
         self.cancelled = True
-        if self._entry is not None:
-            timers._leave(self)
-        else:
+        entry = self._entry
+        if entry is None:
             self._forget()
+        # A timeout that is cancelled before the next is set, say, is the last in the heap, and without it
+        # that still is one.
+        elif (last := timers._heap[-1])[2] is self and last[0] == entry:
+            self._entry = None
+            timers._heap.pop()
+        else:
+            timers._leave(self)
         self.func = self._context = None
         self.args, self.kw = (), {}
 
@@ -338,12 +331,12 @@ class DelayedCall(BaseDelayedCall):
         if self._entry is not None:
             self._clock._leave(self)
         else:
-            self._clock._soon.pop(self, None)
-            if self._handle is not None:
-                self._handle.cancel()
-                self._handle = None
+            handle = self._clock._soon.pop(self, None)
+            if handle is not None:
+                handle.cancel()
 
 
+_new_call = DelayedCall.__new__
 _is_callable = callable  # callLater's parameter has this name
 
 
