@@ -1,172 +1,169 @@
-"""The command: ``python -m benchmarks``. Runs the peers in turn and prints how they compare.
+"""The command: ``python -m benchmarks``. Measures what is asked for, and shows and writes what was found.
 
-``servers`` has the peers, ``load`` the client, ``report`` what is made of the numbers; this module owns the
-processes: a fresh server and a fresh client for each measurement.
+``choose`` knows what names mean, ``runner`` measures, ``progress`` shows how it goes, ``results`` keeps what
+was found, ``report`` concludes; ``tables``, ``plots`` and ``page`` show the conclusions.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import select
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
-from benchmarks.command import (
-    ROOT,
-    BenchmarkError,
-    cores,
-    duration,
-    module,
-    names_among,
-    output_of,
-    whole_number,
+import click
+from rich.console import Console
+from rich.text import Text
+
+from .choose import chosen
+from .model import BenchmarkError, Case, Scenario
+from .progress import Watch
+from .report import conclude
+from .results import Results, facts, load, save
+from .runner import Turn, absent, collect, plan, rounds
+from .scenarios import SCENARIOS
+from .tables import show, show_facts, show_list
+
+__all__ = ["main"]
+
+QUICK = (1, 0.2)
+INTERRUPTED = 130
+WIDE = 140  # columns, where it is no terminal that says how many it has
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, metavar="[SCENARIO or CASE]...")
+@click.option("--peer", "peers", multiple=True, metavar="NAME", help="Measure this one; may be given again.")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.001, 3600),
+    default=2.0,
+    show_default=True,
+    help="For each measurement.",
 )
-from benchmarks.load import Load
-from benchmarks.report import as_json, judge, table, verdict_line
-from benchmarks.servers import PEERS
+@click.option("--quick", is_flag=True, help="One round of 0.2 s: does it run? The figures say little.")
+@click.option("--json", "json_file", type=FILE, help="Write all that is found there, after each case.")
+@click.option(
+    "--plots", type=click.Path(file_okay=False, path_type=Path), help="Draw plots into this directory."
+)
+@click.option("--page", type=FILE, help="Write what was found into this Markdown page, between its marks.")
+@click.option("--from", "source", type=FILE, help="Measure nothing: show what --json wrote in another run.")
+@click.option("--list", "listing", is_flag=True, help="Say what there is to measure, and end.")
+def main(
+    names: tuple[str, ...],
+    peers: tuple[str, ...],
+    rounds: int,
+    seconds: float,
+    quick: bool,
+    json_file: Path | None,
+    plots: Path | None,
+    page: Path | None,
+    source: Path | None,
+    listing: bool,
+) -> None:
+    """Measure twisted-compat beside Twisted, asyncio and uvloop, at the same work and in the same run.
 
-START_LIMIT = 20.0  # seconds for a server to print its port
-SLACK = 30  # seconds that a measurement may take beyond its own duration
+    Peers take turns (A B C, A B C), so that a slow minute of the machine meets all of them; the median round
+    counts, and what is told are ratios.
 
-
-@dataclass(frozen=True)
-class Options:
-    """The command line."""
-
-    seconds: float
-    rounds: int
-    connections: int
-    size: int
-    only: tuple[str, ...]
-    json: Path | None
-
-
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """The options on the command line; argparse ends the process if they are wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare echo servers.")
-    add = parser.add_argument
-    add("--seconds", type=duration, default=3.0, help="of each measurement (default 3)")
-    add("--rounds", type=lambda text: whole_number(text, 1000), default=3, help="default 3")
-    add("--connections", type=lambda text: whole_number(text, 500), default=50, help="default 50")
-    # All requests are sent before a reply is read: what the kernel's buffers don't hold would deadlock.
-    add("--size", type=lambda text: whole_number(text, 65536), default=1024, help="bytes (default 1024)")
-    add(
-        "--only",
-        type=lambda text: names_among(PEERS, text, "peer"),
-        default=tuple(PEERS),
-        metavar="NAME,...",
-        help=", ".join(PEERS),
-    )
-    add("--json", type=Path, metavar="FILE", help="write everything measured there too")
-    return Options(**vars(parser.parse_args(arguments)))
-
-
-@contextmanager
-def serving(name: str, core: int | None, lifetime: float) -> Iterator[tuple[int, int]]:
-    """A peer's process, while the block runs: its process id and its port.
-
-    :param lifetime: seconds after which the process ends even if this one is killed.
-    :raises BenchmarkError: if it doesn't come up.
+    Exits with 0; 1 if a measurement failed (a goal missed is no failure); 130 if interrupted: what has been
+    measured by then is shown and written all the same.
     """
-    command = module("servers", core, name, "--lifetime", str(int(START_LIMIT + lifetime + 1)))
-    # A session of its own: Ctrl-C reaches this process alone, which then ends the server quietly.
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], START_LIMIT)
-            port = process.stdout.readline().strip() if ready else ""
-            if not port:
-                raise BenchmarkError(f"The server {name} did not start; what it said is above.")
-            yield process.pid, int(port)
-        finally:
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def measure(name: str, options: Options) -> Load:
-    """One measurement of one peer, with a fresh server and a fresh client.
-
-    :raises BenchmarkError: if either fails.
-    """
-    server_core, client_core = cores()
-    limit = options.seconds + SLACK
-    with serving(name, server_core, limit) as (pid, port):
-        command = module("load", client_core, str(port), "--server", str(pid))
-        command += ["--connections", str(options.connections), "--size", str(options.size)]
-        command += ["--seconds", str(options.seconds)]
-        found = json.loads(output_of(command, limit, f"The client of {name}"))
-    return Load(**found)
-
-
-def choose(names: Sequence[str]) -> list[str]:
-    """The peers that can run here; a line is printed for each that can't."""
-    chosen = []
-    for name in names:
-        missing = PEERS[name].missing()
-        if missing is None:
-            chosen.append(name)
-        else:
-            print(f"{name} is left out: this machine lacks {missing}.")
-    return chosen
-
-
-def compare(names: Sequence[str], options: Options) -> dict[str, list[Load]]:
-    """All rounds of all peers, in turns."""
-    rounds: dict[str, list[Load]] = {name: [] for name in names}
-    total = options.rounds * len(names)
-    for number in range(options.rounds):
-        for position, name in enumerate(names, number * len(names) + 1):
-            load = measure(name, options)
-            rounds[name].append(load)
-            done = f"[{position:>{len(str(total))}}/{total}]"
-            print(f"{done} round {number + 1}  {name:<18}{load.rate:>10,.0f}/s", flush=True)
-    return rounds
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare, print, and return the exit status.
-
-    :returns: 0; 1 if a server or the client failed (a missed goal is told, but is no failure); 130 if
-        interrupted.
-    """
-    options = parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every finally: ends the children
-    names = choose(options.only)
-    if not names:
-        print("Nothing left to measure.", file=sys.stderr)
-        return 1
-    pinned = "server and client on a core each" if cores()[0] is not None else "NOT pinned: no two cores here"
-    print(
-        f"Echo of {options.size} bytes on {options.connections} connections, {pinned}; "
-        f"{options.rounds} rounds of {options.seconds:g} s for each of {len(names)} peers.",
-        flush=True,
-    )
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDE)
     try:
-        rounds = compare(names, options)
+        scenarios = chosen(SCENARIOS, names, peers)
+        if listing:
+            show_list(console, scenarios)
+            return
+        if source is not None:
+            results, status = load(source), 0
+        else:
+            count, length = QUICK if quick else (rounds, seconds)
+            results, status = _measure(console, scenarios, count, length, json_file)
+        _show(console, scenarios, results, plots, page)
     except BenchmarkError as error:
-        print(error, file=sys.stderr)
-        return 1
+        raise click.ClickException(str(error)) from error
+    sys.exit(status)
+
+
+def _measure(
+    console: Console, scenarios: Sequence[Scenario], count: int, seconds: float, file: Path | None
+) -> tuple[Results, int]:
+    """Measure; the results, and the exit status.
+
+    :raises BenchmarkError: if nothing can be measured here.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every finally: ends the children
+    results = Results(facts(count, seconds))
+    cases = _possible(console, scenarios, results)
+    turns = plan(cases, count, results.absent)
+    if not turns:
+        raise BenchmarkError("Nothing is left to measure.")
+    done: list[Turn] = []
+    status = 0
+
+    def keep() -> None:
+        results.found = collect(done)
+        results.failed = sorted({(turn.case.name, turn.peer) for turn in done if turn.error})
+        if file is not None:
+            save(file, results, cases)
+
+    try:
+        with Watch(console, turns) as watch:
+            for case, group in groupby(turns, key=lambda turn: turn.case):
+                _measure_case(group, seconds, watch, done)
+                keep()
+                watch.case_ended(case, next(iter(conclude([case], results.found)), None))
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
-    print(f"\n{table(rounds)}\n")
-    for verdict in judge(rounds):
-        print(verdict_line(verdict))
-    if options.json is not None:
-        options.json.write_text(json.dumps(as_json(rounds), indent=2, default=vars) + "\n", encoding="utf-8")
-    return 0
+        keep()
+        console.print("Interrupted. What was measured until then:")
+        status = INTERRUPTED
+    console.print()
+    for turn in done:
+        if turn.error:
+            console.print(Text(f"{turn.case.name}: {turn.peer} failed. {turn.error}", style="red"))
+            status = status or 1
+    return results, status
+
+
+def _measure_case(turns: Iterable[Turn], seconds: float, watch: Watch, done: list[Turn]) -> None:
+    """All rounds of one case. A peer that failed is spared the rest: it has no ratio any more."""
+    failed: set[str] = set()
+    for turn in turns:
+        watch.begins(turn)
+        if turn.peer not in failed:
+            [turn] = rounds([turn], seconds)
+            done.append(turn)
+        if turn.error:
+            failed.add(turn.peer)
+        watch.ended(turn)
+
+
+def _possible(console: Console, scenarios: Sequence[Scenario], results: Results) -> list[Case]:
+    """The cases that can be measured here; who and what can't is told, with the reason."""
+    results.absent = {
+        scenario.name: lack for scenario in scenarios if (lack := scenario.missing()) is not None
+    }
+    cases = [case for scenario in scenarios if scenario.name not in results.absent for case in scenario.cases]
+    results.absent |= absent(cases)
+    for name, lack in results.absent.items():
+        console.print(Text(f"{name} is left out: this machine lacks {lack}.", style="yellow"))
+    return cases
+
+
+def _show(
+    console: Console, scenarios: Sequence[Scenario], results: Results, plots: Path | None, page: Path | None
+) -> None:
+    """Show results, and make of them what else is asked for."""
+    conclusions = conclude([case for scenario in scenarios for case in scenario.cases], results.found)
+    show_facts(console, results.facts)
+    show(console, conclusions)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m benchmarks")

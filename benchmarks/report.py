@@ -1,7 +1,9 @@
-"""What the rounds say: medians, the table, and the three ratios that the project holds itself to.
+"""What the samples say: medians, how good each peer is beside the others, and what became of the goals.
 
-``load`` is where a round's numbers come from; ``__main__`` prints what is made here. No processes and no I/O
-in here.
+``runner`` makes the samples, ``results`` keeps them; ``tables``, ``plots`` and ``page`` show what is
+concluded here. No processes and no I/O in here.
+
+All ratios say how many times *as good*: of a unit of which less is better, the inverse of the values' ratio.
 """
 
 from __future__ import annotations
@@ -10,179 +12,202 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.load import Load
+from .model import Case, Found, Goal, Sample
 
 __all__ = [
-    "GOALS",
-    "Goal",
-    "Rounds",
+    "DISTURBED",
+    "PACED",
+    "Conclusion",
+    "Span",
+    "Standing",
     "Verdict",
-    "as_json",
-    "judge",
-    "outcome",
-    "table",
-    "verdict_as_json",
-    "verdict_line",
+    "conclude",
 ]
 
-Rounds = Mapping[str, Sequence[Load]]
+Measured = Mapping[str, Sequence[Sample]]
+"""Of one case: a peer's samples, one for each round."""
 
-BASELINES = ("twisted-epoll", "protocol-asyncio", "raw-epoll")
+FALLBACKS = ("twisted-epoll", "twisted", "bare-asyncio", "protocol-asyncio")
+"""Who stands in for a baseline that was not measured."""
+
 BUSY = 0.95  # of its core: a server that has less to do than this is waiting for somebody
 IDLE = 0.85  # of its core: a client that has less to do than this can't be what the server is waiting for
+PACED = "the client sets the pace"
 DISTURBED = "disturbed: others used these cores"
+LOCKSTEP = "each waits for the other"
 
 
 @dataclass(frozen=True)
-class Goal:
-    """How many times as fast as another peer one of ours has to be; 0 where only the ratio is asked for."""
+class Span:
+    """The median of the rounds, and the lowest and the highest round."""
 
-    ours: str
-    other: str
-    least: float
+    middle: float
+    low: float
+    high: float
 
 
-GOALS = (
-    Goal("ours-uvloop", "twisted-epoll", 2.0),
-    Goal("ours-uvloop", "protocol-uvloop", 0.85),
-    Goal("ours-asyncio", "protocol-asyncio", 2.5),
-)
+@dataclass(frozen=True)
+class Standing:
+    """How a peer did at a case.
+
+    :ivar value: in the unit of the case.
+    :ivar ratio: how many times as good as the baseline; None where a value has no ratio (it isn't positive).
+    :ivar cpu_ratio: how many times as much work as the baseline for the same CPU time; None where that isn't
+        known.
+    :ivar busy: the share of its core that whoever was measured used; None where that isn't known.
+    :ivar client_busy: the same of the client; None also where there was none.
+    :ivar memory: bytes of peak memory above what was held before; None where that isn't known.
+    :ivar remark: what keeps the value from telling the speed of this peer; empty if nothing does.
+    """
+
+    peer: str
+    value: Span
+    ratio: Span | None
+    cpu_ratio: float | None
+    busy: float | None
+    client_busy: float | None
+    memory: float | None
+    remark: str
+
+    @property
+    def multiple(self) -> float | None:
+        """The median of the ratio, if there is one."""
+        return None if self.ratio is None else self.ratio.middle
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What became of a goal.
 
-    :ivar ratio: by requests per second.
-    :ivar cpu_ratio: by requests per second of the servers' CPU time, or None where that isn't known.
-    :ivar spread: the lowest and the highest ratio of a single round.
-    :ivar disturbed: whether other processes were in the way of a round of either peer, so that the ratio
-        decides nothing.
+    :ivar figure: how many times as good ours is, or by how much of the unit it exceeds the other, whichever
+        the goal is about; None where values have no ratio.
+    :ivar cpu_ratio: work for the same CPU time; None where that isn't known.
+    :ivar disturbed: whether other processes were in the way of either peer, so that nothing is decided.
     """
 
+    case: str
     goal: Goal
-    ratio: float
+    figure: Span | None
     cpu_ratio: float | None
-    spread: tuple[float, float]
     disturbed: bool
 
     @property
-    def met(self) -> bool:
-        """Whether the ratio by requests per second reaches the goal."""
-        return self.ratio >= self.goal.least
+    def outcome(self) -> str:
+        """What became of the goal, in a word or two; empty where only the ratio is asked for."""
+        if self.goal.at_most is None and not self.goal.least:
+            return ""
+        if self.figure is None:
+            return "undecided: no ratio"
+        if self.disturbed:
+            return "undecided: disturbed"
+        if self.goal.at_most is not None:
+            return "met" if self.figure.middle <= self.goal.at_most else "MISSED"
+        return "met" if self.figure.middle >= self.goal.least else "MISSED"
 
 
-def _rate(loads: Sequence[Load]) -> float:
-    return median(load.rate for load in loads)
+@dataclass(frozen=True)
+class Conclusion:
+    """All that is concluded about a case.
+
+    :ivar baseline: the peer that the others are told in relation to.
+    :ivar standings: the best first.
+    """
+
+    case: Case
+    baseline: str
+    standings: tuple[Standing, ...]
+    verdicts: tuple[Verdict, ...]
 
 
-def _cpu_rate(loads: Sequence[Load]) -> float | None:
-    rates = [load.cpu_rate for load in loads]
-    known = [rate for rate in rates if rate is not None]
-    return median(known) if known and len(known) == len(rates) else None
+def conclude(cases: Sequence[Case], found: Found) -> list[Conclusion]:
+    """The conclusions on all cases of which something was measured."""
+    return [_conclusion(case, found[case.name]) for case in cases if found.get(case.name)]
 
 
-def _server_busy(loads: Sequence[Load]) -> float | None:
-    shares = [load.server_cpu / load.wall for load in loads if load.server_cpu is not None]
-    return median(shares) if shares else None
+def _conclusion(case: Case, measured: Measured) -> Conclusion:
+    names = (case.baseline, *FALLBACKS, *measured)
+    baseline = next(name for name in names if name in measured)
+    standings = [_standing(case, name, measured, baseline) for name in measured]
+    standings.sort(key=lambda standing: standing.value.middle, reverse=case.unit.more_is_better)
+    verdicts = [
+        _verdict(case, goal, measured)
+        for goal in case.goals
+        if goal.ours in measured and goal.other in measured
+    ]
+    return Conclusion(case, baseline, tuple(standings), tuple(verdicts))
 
 
-def _client_busy(loads: Sequence[Load]) -> float:
-    return median(load.client_cpu / load.wall for load in loads)
-
-
-def _quotient(one: float | None, other: float | None) -> float | None:
-    return one / other if one is not None and other else None
-
-
-def remark(loads: Sequence[Load]) -> str:
-    """What keeps the requests per second from telling the speed of this server; empty if nothing does."""
-    server, client = _server_busy(loads), _client_busy(loads)
-    if server is None or server >= BUSY:
-        return ""
-    return "the client sets the pace" if client >= IDLE else DISTURBED
-
-
-def judge(rounds: Rounds, goals: Sequence[Goal] = GOALS) -> list[Verdict]:
-    """The verdicts on all goals whose two peers were measured."""
-    verdicts = []
-    for goal in goals:
-        if goal.ours not in rounds or goal.other not in rounds:
-            continue
-        ours, other = rounds[goal.ours], rounds[goal.other]
-        single = [one.rate / two.rate for one, two in zip(ours, other, strict=True)]
-        cpu_ratio = _quotient(_cpu_rate(ours), _cpu_rate(other))
-        disturbed = any(remark([load]) == DISTURBED for load in (*ours, *other))
-        verdicts.append(
-            Verdict(goal, _rate(ours) / _rate(other), cpu_ratio, (min(single), max(single)), disturbed)
-        )
-    return verdicts
-
-
-def outcome(verdict: Verdict) -> str:
-    """What became of a goal, in a word or two; empty where there is none."""
-    if not verdict.goal.least:
-        return "disturbed" if verdict.disturbed else ""
-    return "undecided: disturbed" if verdict.disturbed else "met" if verdict.met else "MISSED"
-
-
-def verdict_line(verdict: Verdict) -> str:
-    """A verdict as a line of text."""
-    goal = verdict.goal
-    by_cpu = "" if verdict.cpu_ratio is None else f", {verdict.cpu_ratio:.2f} by server CPU"
-    low, high = verdict.spread
-    return (
-        f"{goal.ours + ' / ' + goal.other:<32} {verdict.ratio:5.2f}  goal {goal.least:.2f}: "
-        f"{outcome(verdict)}  (rounds {low:.2f} to {high:.2f}{by_cpu})"
+def _standing(case: Case, name: str, measured: Measured, baseline: str) -> Standing:
+    samples, base = measured[name], measured[baseline]
+    return Standing(
+        peer=name,
+        value=_span([sample.value for sample in samples]),
+        ratio=_ratio(case, samples, base),
+        cpu_ratio=_cpu_ratio(samples, base),
+        busy=_share(samples, [sample.cpu for sample in samples]),
+        client_busy=_share(samples, [sample.client_cpu for sample in samples]),
+        memory=_median([sample.memory for sample in samples]),
+        remark=_remark(case, samples),
     )
 
 
-def baseline(rounds: Rounds) -> str:
-    """The peer that all others are told in relation to."""
-    return next((name for name in BASELINES if name in rounds), next(iter(rounds)))
+def _verdict(case: Case, goal: Goal, measured: Measured) -> Verdict:
+    ours, other = measured[goal.ours], measured[goal.other]
+    figure = _ratio(case, ours, other) if goal.at_most is None else _difference(ours, other)
+    disturbed = DISTURBED in (_remark(case, ours), _remark(case, other))
+    return Verdict(case.name, goal, figure, _cpu_ratio(ours, other), disturbed)
 
 
-def _cell(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _remark(case: Case, samples: Sequence[Sample]) -> str:
+    busy = _share(samples, [sample.cpu for sample in samples])
+    if busy is None or busy >= BUSY:
+        return ""
+    if case.lockstep:
+        return LOCKSTEP
+    client = _share(samples, [sample.client_cpu for sample in samples])
+    return PACED if client is not None and client >= IDLE else DISTURBED
 
 
-def table(rounds: Rounds) -> str:
-    """The medians of all peers as lines of text, the fastest first."""
-    base = rounds[baseline(rounds)]
-    lines = [
-        f"relative to {baseline(rounds)}; medians",
-        f"{'peer':<18}{'requests/s':>12}{'per server CPU':>16}"
-        f"{'server busy':>13}{'client busy':>13}{'(requests/s)':>14}",
-    ]
-    for name in sorted(rounds, key=lambda name: -_rate(rounds[name])):
-        loads = rounds[name]
-        note = remark(loads)
-        lines.append(
-            f"{name:<18}{_rate(loads) / _rate(base):>12.2f}"
-            f"{_cell(_quotient(_cpu_rate(loads), _cpu_rate(base)), '.2f'):>16}"
-            f"{_cell(_server_busy(loads), '.0%'):>13}{_client_busy(loads):>13.0%}{_rate(loads):>14,.0f}"
-            f"{'  <- ' + note if note else ''}"
-        )
-    return "\n".join(lines)
+# Arithmetic
 
 
-def as_json(rounds: Rounds) -> dict[str, object]:
-    """Everything measured and concluded, for ``json.dump``."""
-    return {
-        "baseline": baseline(rounds),
-        "peers": {
-            name: {
-                "requests_per_second": _rate(loads),
-                "requests_per_server_cpu_second": _cpu_rate(loads),
-                "remark": remark(loads),
-                "rounds": [vars(load) for load in loads],
-            }
-            for name, loads in rounds.items()
-        },
-        "verdicts": [verdict_as_json(verdict) for verdict in judge(rounds)],
-    }
+def _span(values: Sequence[float]) -> Span:
+    return Span(median(values), min(values), max(values))
 
 
-def verdict_as_json(verdict: Verdict) -> dict[str, object]:
-    """A verdict, for ``json.dump``."""
-    return {**vars(verdict), "goal": vars(verdict.goal), "met": verdict.met}
+def _median(values: Sequence[float | None]) -> float | None:
+    """The median, if all are known."""
+    known = [value for value in values if value is not None]
+    return median(known) if known and len(known) == len(values) else None
+
+
+def _share(samples: Sequence[Sample], seconds: Sequence[float | None]) -> float | None:
+    """What part of the time that the samples took those seconds are."""
+    pairs = [(part, sample.wall) for part, sample in zip(seconds, samples, strict=True)]
+    return _median([None if part is None or not wall else part / wall for part, wall in pairs])
+
+
+def _quotient(one: float | None, other: float | None) -> float | None:
+    return one / other if one and other and one > 0 and other > 0 else None
+
+
+def _ratio(case: Case, ours: Sequence[Sample], other: Sequence[Sample]) -> Span | None:
+    """How many times as good: of the medians, and of the rounds that both took part in."""
+
+    def ratio(one: float, two: float) -> float | None:
+        return _quotient(one, two) if case.unit.more_is_better else _quotient(two, one)
+
+    middle = ratio(median(sample.value for sample in ours), median(sample.value for sample in other))
+    rounds = [ratio(one.value, two.value) for one, two in zip(ours, other, strict=False)]
+    known = [each for each in rounds if each is not None]
+    return Span(middle, min(known), max(known)) if middle is not None and known else None
+
+
+def _difference(ours: Sequence[Sample], other: Sequence[Sample]) -> Span:
+    middle = median(sample.value for sample in ours) - median(sample.value for sample in other)
+    rounds = [one.value - two.value for one, two in zip(ours, other, strict=False)]
+    return Span(middle, min(rounds), max(rounds))
+
+
+def _cpu_ratio(ours: Sequence[Sample], other: Sequence[Sample]) -> float | None:
+    return _quotient(*(_median([sample.per_cpu for sample in samples]) for samples in (ours, other)))
