@@ -133,11 +133,24 @@ def test_a_slow_peer_has_nothing_joined_again_for_each_few_bytes() -> None:
 
 def test_a_buffer_that_is_empty_or_has_one_piece_is_small() -> None:
     buffer = WriteBuffer()
-    empty = buffer._chunks
+    empty = buffer.chunks
     assert sys.getsizeof(empty) < 100
     buffer.append(b"one")
-    assert buffer._chunks is empty
+    assert buffer.chunks is empty
     buffer.append(b"two")
-    assert buffer._chunks is not empty
+    assert buffer.chunks is not empty
     buffer.consume(buffer.size)
-    assert buffer._chunks is empty
+    assert buffer.chunks is empty
+
+
+def test_the_writes_of_a_turn_leave_in_one_piece() -> None:
+    buffer = WriteBuffer()
+    for number in range(20):
+        buffer.append(b"%d " % number)
+    joined = buffer.head(1000)
+    assert joined == bytes(buffer) == b"".join(b"%d " % number for number in range(20))
+    assert buffer.head(1000) is joined  # and is not joined again
+    buffer.append(b"more")  # before the kernel takes any
+    assert buffer.head(1000) == bytes(buffer) == joined + b"more"
+    buffer.consume(len(joined))
+    assert buffer.head(1000) == b"more"

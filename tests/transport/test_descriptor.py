@@ -121,10 +121,11 @@ async def test_bytearrays_and_memoryviews_are_sent_as_they_were() -> None:
         protocol.transport.write(memoryview(second))
         protocol.transport.write(memoryview(b"e.v.e.r.y. ")[::2])
         protocol.transport.writeSequence([Bytes(b"third "), first])
+        protocol.transport.writeSequence((memoryview(b"s.o.m.e. ")[::2], Bytes(b"fourth")))
         first[:] = b"xxxxxxxxxx"
         second[:2] = b"yy"
         protocol.transport.loseConnection()
-        assert await peer.read_all() == b"first second every third first "
+        assert await peer.read_all() == b"first second every third first some fourth"
 
 
 async def test_nothing_to_write_sends_and_arms_nothing() -> None:

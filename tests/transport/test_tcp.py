@@ -37,6 +37,7 @@ from twisted_compat.interfaces import (
     ITransport,
 )
 from twisted_compat.protocol import ClientFactory
+from twisted_compat.transport.tcp_listen import Server
 
 BIG = bytes(range(256)) * 40_000  # 10 MB
 FAMILIES = [socket.AF_INET, socket.AF_INET6]
@@ -94,6 +95,29 @@ async def test_ten_megabytes_are_echoed_to_an_asyncio_stream() -> None:
         assert await within(reader.readexactly(len(BIG))) == BIG
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_subclass_may_send_in_its_own_way() -> None:
+    class Careful(Server):
+        def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
+            sizes.append(len(data))
+            return super().writeSomeData(data[:3])
+
+    sizes: list[int] = []
+    async with AsyncioReactor() as reactor:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            theirs.setblocking(False)
+            protocol = Notes()
+            transport = Careful(ours, protocol, ("127.0.0.1", 1), None, 0, reactor)
+            protocol.makeConnection(transport)
+            transport.write(b"12345678")
+            transport.loseConnection()
+            loop = asyncio.get_running_loop()
+            received = b""
+            while more := await within(loop.sock_recv(theirs, 100)):
+                received += more
+    assert (received, sizes) == (b"12345678", [8, 5, 2])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -21,16 +21,18 @@ class WriteBuffer:
     """A queue of bytes with a cheap end to append to and a cheap front to send from.
 
     :ivar size: how many bytes it holds.
-    :ivar single: all that it holds, if that is one piece, as after one write; else None. Whoever writes often
+    :ivar single: all that it holds, if that is one piece, as after one write; else None. Whoever sends often
         looks here before calling :meth:`head`.
+    :ivar chunks: the pieces, where it holds more than a single one: whoever writes often appends here, and
+        adds to ``size``, before calling :meth:`append`.
     """
 
-    __slots__ = ("_chunks", "_offset", "single", "size")
+    __slots__ = ("_offset", "chunks", "single", "size")
 
     def __init__(self) -> None:
         self.size = 0
         self.single: bytes | None = None
-        self._chunks: deque[bytes] = _NONE  # as long as there is at most a single piece
+        self.chunks: deque[bytes] = _NONE  # as long as there is at most a single piece
         self._offset = 0  # how much of the first chunk has been sent
 
     def __len__(self) -> int:
@@ -42,15 +44,16 @@ class WriteBuffer:
             self.single = data
             self.size = len(data)
             return
-        self._spread()
-        self._chunks.append(data)
+        if self.single is not None:
+            self._spread()
+        self.chunks.append(data)
         self.size += len(data)
 
     def _spread(self) -> None:
         """Move the single piece to the chunks: it is not alone any more, or not whole."""
-        if self.single is not None:
-            self._chunks = deque((self.single,))
-            self.single = None
+        assert self.single is not None
+        self.chunks = deque((self.single,))
+        self.single = None
 
     def head(self, limit: int) -> bytes | memoryview:
         """The first bytes, at least one and at most ``limit`` of them; ``b""`` if there are none.
@@ -59,10 +62,15 @@ class WriteBuffer:
         """
         if not self.size:
             return b""
-        if self.single is not None and self.size <= limit:
-            return self.single
-        self._spread()
-        chunks, offset = self._chunks, self._offset
+        if self.single is not None:
+            if self.size <= limit:
+                return self.single
+            self._spread()
+        chunks, offset = self.chunks, self._offset
+        if self.size <= limit and not offset:  # the writes of one turn: in one go, not piece by piece
+            self.single = single = b"".join(chunks)
+            self.chunks = _NONE
+            return single
         # What is left of a joined piece goes out as it is until half of it is gone: joining at every send
         # would copy all of it for each few bytes that a slow peer accepts.
         if len(chunks) > 1 and (len(chunks[0]) - offset) * 2 < limit:
@@ -75,7 +83,7 @@ class WriteBuffer:
         The joined bytes take the place of the chunks: a kernel that accepts little of them does not have them
         joined again.
         """
-        chunks = self._chunks
+        chunks = self.chunks
         pieces: list[bytes | memoryview] = [memoryview(chunks.popleft())[self._offset :]]
         self._offset = 0
         room = limit - len(pieces[0])
@@ -96,15 +104,16 @@ class WriteBuffer:
         if count == self.size:  # the common case: all of it went out
             self.size = 0
             self.single = None
-            if self._chunks:
+            if self.chunks:
                 self.clear()
             return
         if not 0 <= count < self.size:
             raise ValueError(f"{count} bytes consumed of a buffer of {self.size}")
-        self._spread()
+        if self.single is not None:
+            self._spread()
         self.size -= count
         count += self._offset
-        chunks = self._chunks
+        chunks = self.chunks
         while count >= len(chunks[0]):
             count -= len(chunks.popleft())
         self._offset = count
@@ -113,9 +122,9 @@ class WriteBuffer:
         """Forget everything."""
         self.size = 0
         self.single = None
-        self._chunks = _NONE
+        self.chunks = _NONE
         self._offset = 0
 
     def __bytes__(self) -> bytes:
         """All that is held, as one bytes object (a copy)."""
-        return self.single if self.single is not None else b"".join(self._chunks)[self._offset :]
+        return self.single if self.single is not None else b"".join(self.chunks)[self._offset :]

@@ -129,18 +129,28 @@ class FileDescriptor:
             registration = self._registration
             if registration is None or not registration.armed:
                 self.startWriting()  # first, because it may refuse (a wrong thread): then nothing is accepted
+            # append, spelled out for the first write of a turn, which nearly always is the only one, and for
+            # the third and those that follow.
             buffer = self._buffer
-            if buffer.size:
-                buffer.append(data)
-            else:  # append, spelled out for the first write of a turn, which nearly always is the only one
+            if not buffer.size:
                 buffer.single = data
                 buffer.size = len(data)
+            elif buffer.single is None:
+                buffer.chunks.append(data)
+                buffer.size += len(data)
+            else:
+                buffer.append(data)
             if self.producer is not None:
                 self._maybePauseProducer()
 
     def writeSequence(self, iovec: Iterable[bytes | bytearray | memoryview]) -> None:
         """Accept every piece of ``iovec``, in order, as :meth:`write` does (ITransport)."""
-        self.write(b"".join([_as_bytes(piece) for piece in iovec]))
+        pieces = iovec if isinstance(iovec, (tuple, list)) else list(iovec)
+        try:
+            data = b"".join(pieces)
+        except (TypeError, BufferError):  # not bytes, or not in one piece: the one says so, the other copies
+            data = b"".join([_as_bytes(piece) for piece in pieces])
+        self.write(data)
 
     @property
     def dataBuffer(self) -> bytes:

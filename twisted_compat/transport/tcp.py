@@ -109,24 +109,28 @@ class Connection(FileDescriptor):
     def doWrite(self) -> Any:
         """Send from the buffer (IWriteDescriptor), as FileDescriptor's does.
 
-        This is it once more, for what nearly every write of a server is: one piece, which goes out whole.
-        Without the calls that the general case needs, an answer takes a sixth less of Python's time.
+        This is it once more, without the calls that the general case needs: nearly every write of a server is
+        one piece that goes out whole, and then an answer takes a sixth less of Python's time.
         """
         buffer = self._buffer
-        data = buffer.single
-        if data is None or buffer.size > self.SEND_LIMIT or self._sends_itself:
+        if not buffer.size or self._sends_itself:
             return super().doWrite()
+        data: bytes | memoryview | None = buffer.single
+        if data is None or buffer.size > self.SEND_LIMIT:
+            data = buffer.head(self.SEND_LIMIT)
         try:
             sent = self.socket.send(data)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
             return self._send_failed(error)
-        if sent != buffer.size:
+        if sent == buffer.size and buffer.single is not None:
+            buffer.single = None
+            buffer.size = 0
+        else:
             buffer.consume(sent)
-            return None
-        buffer.single = None
-        buffer.size = 0
+            if buffer.size:
+                return None
         registration = self._registration
         if (
             registration is None
