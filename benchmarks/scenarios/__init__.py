@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from ..model import Scenario
-from . import echo
+from . import (
+    deferreds,
+    echo,
+    timers,
+)
 
 __all__ = ["SCENARIOS"]
 
-SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in (echo,)}
+_MODULES = (
+    echo,
+    timers,
+    deferreds,
+)
+
+SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _MODULES}
 """By name, in the order in which they are run and shown."""
