@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from twisted_compat.transport import buffer as buffer_module
 from twisted_compat.transport.buffer import WriteBuffer
 
 pieces = st.one_of(st.binary(min_size=1, max_size=5), st.binary(min_size=20, max_size=70))
@@ -43,6 +44,19 @@ class BufferMachine(RuleBasedStateMachine):
         self.buffer.consume(accepted)
         self.model = self.model[accepted:]
 
+    @precondition(lambda self: self.model)
+    @rule(limit=st.integers(1, 64), data=st.data())
+    def send_pieces(self, limit: int, data: st.DataObject) -> None:
+        """What a transport does that can send several pieces at once."""
+        found = self.buffer.pieces(limit)
+        if found is not None:
+            assert len(found) > 1
+            offered = b"".join(found)
+            assert self.model.startswith(offered) and 0 < len(offered) <= limit
+            accepted = data.draw(st.integers(0, len(offered)))
+            self.buffer.consume(accepted)
+            self.model = self.model[accepted:]
+
     @rule(data=st.data())
     def consume_any(self, data: st.DataObject) -> None:
         count = data.draw(st.integers(0, len(self.model)))
@@ -71,7 +85,22 @@ class BufferMachine(RuleBasedStateMachine):
             assert bool(self.buffer) == bool(self.model)
 
 
+class LargePiecesMachine(BufferMachine):
+    """The same where pieces count as large from two bytes on, so that they are sent as they are."""
+
+    @initialize()
+    def count_little_as_much(self) -> None:
+        self.patched = pytest.MonkeyPatch()
+        self.patched.setattr(buffer_module, "LARGE", 2)
+
+    def teardown(self) -> None:
+        if hasattr(self, "patched"):
+            self.patched.undo()
+
+
 TestBufferMachine = BufferMachine.TestCase
+TestLargePiecesMachine = LargePiecesMachine.TestCase
+TestLargePiecesMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestBufferMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
@@ -154,3 +183,27 @@ def test_the_writes_of_a_turn_leave_in_one_piece() -> None:
     assert buffer.head(1000) == bytes(buffer) == joined + b"more"
     buffer.consume(len(joined))
     assert buffer.head(1000) == b"more"
+
+
+def test_a_few_large_pieces_are_sent_as_they_are() -> None:
+    buffer = WriteBuffer()
+    pieces = [bytes([number]) * 60_000 for number in range(3)]
+    buffer.append(pieces[0])
+    assert buffer.pieces(131_072) is None  # alone: what head() gives is as good
+    buffer.append(pieces[1])
+    buffer.append(pieces[2])
+    found = buffer.pieces(131_072)
+    assert found is not None
+    assert (found[0], found[1]) == (pieces[0], pieces[1])
+    assert found[0] is pieces[0] and len(found[2]) == 131_072 - 120_000
+    buffer.consume(50_000)
+    found = buffer.pieces(131_072)
+    assert found is not None and [len(each) for each in found] == [10_000, 60_000, 60_000]
+
+
+def test_small_pieces_are_joined() -> None:
+    buffer = WriteBuffer()
+    for _ in range(100):
+        buffer.append(b"x" * 1000)
+    assert buffer.pieces(131_072) is None
+    assert buffer.head(131_072) == b"x" * 100_000

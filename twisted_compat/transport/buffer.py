@@ -12,6 +12,9 @@ from typing import Any
 
 __all__ = ["WriteBuffer"]
 
+LARGE = 8192
+"""Bytes: pieces of this size on average are worth their place in a sendmsg."""
+
 # In the place of the chunks where there are none, so that nothing can be put in it. A deque of its own would
 # be a third of what an idle connection takes.
 _NONE: Any = ()
@@ -76,6 +79,26 @@ class WriteBuffer:
         if len(chunks) > 1 and (len(chunks[0]) - offset) * 2 < limit:
             return self._coalesce(limit)
         return memoryview(chunks[0])[offset : offset + limit]
+
+    def pieces(self, limit: int) -> list[bytes | memoryview] | None:
+        """The first pieces, up to ``limit`` bytes of them, for whoever can send several at once (sendmsg).
+
+        :returns: None unless there are several large ones: then to join them is cheaper, as :meth:`head` does.
+        """
+        # 2 x 60 KiB, as a producer leaves them, take a quarter less time than joined; 16 x 1 KiB a tenth more.
+        chunks = self.chunks
+        if self.size < LARGE * len(chunks):
+            return None
+        found: list[bytes | memoryview] = []
+        room, offset = limit, self._offset
+        for chunk in chunks:
+            piece = chunk if not offset and len(chunk) <= room else memoryview(chunk)[offset : offset + room]
+            found.append(piece)
+            room -= len(piece)
+            if not room:
+                break
+            offset = 0
+        return found if len(found) > 1 else None
 
     def _coalesce(self, limit: int) -> bytes:
         """Join the chunks at the front into one of up to ``limit`` bytes, so that one send carries them.

@@ -15,6 +15,7 @@ from typing import Any
 from zope.interface import implementer
 
 from twisted_compat.interfaces import ISystemHandle, ITCPTransport
+from twisted_compat.transport.buffer import WriteBuffer
 from twisted_compat.transport.descriptor import FileDescriptor
 
 __all__ = ["Connection"]
@@ -22,6 +23,7 @@ __all__ = ["Connection"]
 logger = logging.getLogger(__name__)
 
 _KERNEL_SHORT_OF_MEMORY = frozenset({errno.ENOBUFS, errno.ENOMEM})
+_GATHERS = hasattr(socket.socket, "sendmsg")  # not on Windows
 _DISCARDED_READS = 64  # 4 MiB with the usual bufferSize: about what a kernel holds for one connection
 _LINGER_NOT = struct.pack("ii", 1, 0)  # struct linger: on, for no time at all, so that close() resets
 
@@ -115,11 +117,12 @@ class Connection(FileDescriptor):
         buffer = self._buffer
         if not buffer.size or self._sends_itself:
             return super().doWrite()
-        data: bytes | memoryview | None = buffer.single
-        if data is None or buffer.size > self.SEND_LIMIT:
-            data = buffer.head(self.SEND_LIMIT)
+        data = buffer.single
         try:
-            sent = self.socket.send(data)
+            if data is None or buffer.size > self.SEND_LIMIT:
+                sent = self._send_several(buffer)
+            else:
+                sent = self.socket.send(data)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
@@ -142,6 +145,16 @@ class Connection(FileDescriptor):
             return self._sent_all()
         registration.armed = False
         return None
+
+    def _send_several(self, buffer: WriteBuffer) -> int:
+        """Send what is more than one piece, or too much for one send. Raises what ``socket.send`` raises."""
+        pieces = buffer.pieces(self.SEND_LIMIT) if _GATHERS else None
+        sent: int
+        if pieces is None:
+            sent = self.socket.send(buffer.head(self.SEND_LIMIT))
+        else:
+            sent = self.socket.sendmsg(pieces)
+        return sent
 
     # Closing
 
