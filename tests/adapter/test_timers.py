@@ -201,6 +201,49 @@ async def test_a_cancelled_error_is_logged_as_any_other(caplog: pytest.LogCaptur
     assert [record.name for record in caplog.records] == ["twisted_compat.adapter.timers"]
 
 
+async def test_those_due_at_once_see_each_other() -> None:
+    """What is cancelled, put off or asked for by one call of a turn counts for those that follow in it."""
+    timers = make()
+    made: list[Any] = []
+
+    def first() -> None:
+        made.append("first")
+        assert timers.getDelayedCalls() == [cancelled, put_off, last]
+        cancelled.cancel()
+        put_off.reset(0.01)
+        assert timers.getDelayedCalls() == [put_off, last]
+        made.append(timers.callLater(0, made.append, "asked for"))
+
+    timers.callLater(0, first)
+    cancelled = timers.callLater(0, made.append, "cancelled")
+    put_off = timers.callLater(0, made.append, "put off")
+    last = timers.callLater(0, lambda: made.append((timers.getDelayedCalls(), "last")))
+    await until(lambda: put_off.called)
+    asked_for = made[1]
+    assert made == ["first", asked_for, ([put_off, asked_for], "last"), "asked for", "put off"]
+    assert timers.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_in_one_call_that_is_due_at_once_loses_no_other(
+    loop_factory: LoopFactory, kind: type[BaseException]
+) -> None:
+    loop = loop_factory()
+    timers = Timers(loop, NATIVE)
+    made: list[int] = []
+
+    def interrupt() -> None:
+        raise kind
+
+    for call in (lambda: made.append(1), interrupt, lambda: made.append(2)):
+        timers.callLater(0, call)
+    with pytest.raises(kind):
+        loop.run_forever()
+    loop.run_until_complete(until(lambda: made == [1, 2]))
+    assert timers.getDelayedCalls() == []
+    loop.close()
+
+
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_what_ends_the_program_gets_through(loop_factory: LoopFactory, kind: type[BaseException]) -> None:
     loop = loop_factory()

@@ -63,7 +63,9 @@ class Timers:
         # Time, number in the order of the callLater calls, call: compared without any code of ours.
         self._heap: list[tuple[float, int, DelayedCall]] = []
         self._left_behind = 0  # entries in the heap that don't count
-        self._soon: dict[DelayedCall, asyncio.Handle] = {}
+        self._soon: list[DelayedCall] = []  # due at once: to be made on the loop's next turn
+        self._making: list[DelayedCall] = []  # those of this turn
+        self._turn: asyncio.Handle | None = None  # when _soon is not empty
         self._number = count().__next__
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = math.inf  # when the timer is to fire, on our clock
@@ -137,7 +139,8 @@ class Timers:
         """
         # Once each: one that was moved forward and put off again may have two entries at the same time.
         waiting = {call for entry, _, call in self._heap if call._entry == entry}
-        return sorted([*waiting, *self._soon], key=_number)
+        waiting.update(call for call in (*self._making, *self._soon) if call.active())
+        return sorted(waiting, key=_number)
 
     def cancel_all(self) -> None:
         """Cancel every call that waits, as the reactor ends. It works on a closed loop, too."""
@@ -145,6 +148,10 @@ class Timers:
             call._cancel()
         self._heap.clear()
         self._left_behind = 0
+        self._soon.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -221,18 +228,29 @@ class Timers:
     # Calls that are due at once
 
     def _make_soon(self, call: DelayedCall) -> None:
-        # Not by the timer: the loop keeps what it has to call in the order in which it was told.
-        self._soon[call] = self._loop.call_soon(self._turn_of, call, context=self._context)
+        """Have a call made on the next turn of the loop, with all others that are due at once: one handle of
+        the loop serves them all, in the order in which they were asked for."""
+        if not self._soon:
+            self._turn = self._loop.call_soon(self._make_turn, context=self._context)
+        self._soon.append(call)
 
-    def _turn_of(self, call: DelayedCall) -> None:
-        if call.func is None:  # cancelled while its turn was already due
-            return
-        del self._soon[call]
-        if call._due <= self._now():
-            call._make()
-        else:  # it was put off
-            self._enter(call)
-            self._set_for_first()
+    def _make_turn(self) -> None:
+        self._making, self._soon = self._soon, []
+        now = self._now()
+        remaining = iter(self._making)
+        try:
+            for call in remaining:
+                if call.cancelled:
+                    continue
+                if call._due <= now:
+                    call._make()
+                else:  # it was put off
+                    self._enter(call)
+                    self._set_for_first()
+        finally:
+            self._making = []
+            for call in remaining:  # only if a KeyboardInterrupt or SystemExit got out
+                self._make_soon(call)
 
 
 class DelayedCall(BaseDelayedCall):
@@ -258,7 +276,7 @@ class DelayedCall(BaseDelayedCall):
         self.cancelled = True
         entry = self._entry
         if entry is None:
-            self._forget()
+            pass  # it is due at once: its turn will see
         # A timeout that is cancelled before the next is set, say, is the last in the heap, and without it
         # that still is one.
         elif (last := timers._heap[-1])[2] is self and last[0] == entry:
@@ -330,10 +348,6 @@ class DelayedCall(BaseDelayedCall):
     def _forget(self) -> None:
         if self._entry is not None:
             self._clock._leave(self)
-        else:
-            handle = self._clock._soon.pop(self, None)
-            if handle is not None:
-                handle.cancel()
 
 
 _new_call = DelayedCall.__new__
