@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from .choose import chosen
 from .model import BenchmarkError, Case, Scenario
+from .page import check, write
 from .progress import Watch
 from .report import conclude
 from .results import Results, facts, load, save
@@ -80,6 +82,7 @@ def main(
         if listing:
             show_list(console, scenarios)
             return
+        _check_outputs(plots, page)
         if source is not None:
             results, status = load(source), 0
         else:
@@ -156,6 +159,14 @@ def _possible(console: Console, scenarios: Sequence[Scenario], results: Results)
     return cases
 
 
+def _check_outputs(plots: Path | None, page: Path | None) -> None:
+    """See that what is asked for can be made: now, and not when all has been measured."""
+    if plots is not None and find_spec("matplotlib") is None:
+        raise BenchmarkError("Plots need matplotlib. Write: pip install matplotlib")
+    if page is not None:
+        check(page)
+
+
 def _show(
     console: Console, scenarios: Sequence[Scenario], results: Results, plots: Path | None, page: Path | None
 ) -> None:
@@ -163,6 +174,12 @@ def _show(
     conclusions = conclude([case for scenario in scenarios for case in scenario.cases], results.found)
     show_facts(console, results.facts)
     show(console, conclusions)
+    if plots is not None:
+        from .plots import draw  # late: matplotlib takes a while, and is not there for everybody
+
+        draw(plots, scenarios, conclusions, results.facts)
+    if page is not None:
+        write(page, scenarios, conclusions, results, plots)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .model import Goal
 from .report import Conclusion, Span, Standing, Verdict
 
-__all__ = ["Column", "Grid", "amount", "goals", "standings", "times"]
+__all__ = ["Column", "Grid", "amount", "goals", "memories", "memory", "standings", "times"]
 
 
 MEBIBYTE = 2**20
@@ -53,18 +53,26 @@ def standings(conclusion: Conclusion) -> Grid:
         Column("", tuple(row.peer for row in rows), number=False),
         numbers(f"x {conclusion.baseline}", [times(row.multiple) for row in rows]),
         numbers("rounds", [_rounds(row.ratio) for row in rows]),
-        numbers("per server CPU", [times(row.cpu_ratio) for row in rows]),
+        numbers("per CPU", [times(row.cpu_ratio) for row in rows]),
         numbers("busy", [_share(row.busy) for row in rows]),
         numbers("client busy", [_share(row.client_busy) for row in rows]),
-        numbers("memory", _memories(rows), aside=True),
+        numbers("memory", memories(rows), aside=True),
         numbers(conclusion.case.unit.text, [amount(row.value.middle) for row in rows], aside=True),
         Column("remark", tuple(row.remark for row in rows), number=False),
     )
 
 
-def goals(conclusions: Sequence[Conclusion]) -> Grid:
-    """What became of all goals, and the ratios that are told without one."""
-    told = [(conclusion, verdict) for conclusion in conclusions for verdict in conclusion.verdicts]
+def goals(conclusions: Sequence[Conclusion], with_ratios: bool = True) -> Grid:
+    """What became of all goals.
+
+    :param with_ratios: whether to tell also the ratios that no goal is set for.
+    """
+    told = [
+        (conclusion, verdict)
+        for conclusion in conclusions
+        for verdict in conclusion.verdicts
+        if with_ratios or verdict.outcome
+    ]
     return _filled(
         Column("case", tuple(verdict.case for _, verdict in told), number=False),
         Column("ours", tuple(verdict.goal.ours for _, verdict in told), number=False),
@@ -72,7 +80,7 @@ def goals(conclusions: Sequence[Conclusion]) -> Grid:
         Column("goal", tuple(_goal(conclusion, verdict.goal) for conclusion, verdict in told), number=False),
         Column("measured", tuple(_figure(verdict) for _, verdict in told)),
         Column("rounds", tuple(_rounds(verdict.figure, verdict.goal) for _, verdict in told)),
-        Column("per server CPU", tuple(times(verdict.cpu_ratio) for _, verdict in told), aside=True),
+        Column("per CPU", tuple(times(verdict.cpu_ratio) for _, verdict in told), aside=True),
         Column("", tuple(verdict.outcome for _, verdict in told), number=False),
     )
 
@@ -105,8 +113,12 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
 
 
-def _memories(rows: Sequence[Standing]) -> list[str]:
-    """Nothing where nobody used any worth telling."""
-    if not any((row.memory or 0) >= MEBIBYTE for row in rows):
-        return [""] * len(rows)
-    return ["" if row.memory is None else f"{row.memory / MEBIBYTE:.1f} MiB" for row in rows]
+def memory(row: Standing) -> str:
+    """The peak memory above what was held before, where that is known."""
+    return "" if row.memory is None else f"{row.memory / MEBIBYTE:.1f} MiB"
+
+
+def memories(rows: Sequence[Standing]) -> list[str]:
+    """The same of all; nothing where nobody used any worth telling."""
+    told = any((row.memory or 0) >= MEBIBYTE for row in rows)
+    return [memory(row) if told else "" for row in rows]
