@@ -4,8 +4,8 @@
 #   make test             set up, then run the tests on stdlib asyncio and on uvloop
 #   make conformance      run Twisted's own tests of Deferreds, tasks, threads and failures against these modules
 #   make check            lint, types, layers, package build, the README's commands
-#   make bench            echo benchmarks against Twisted's reactors and asyncio's own transports
-#   make bench-deferreds  benchmarks of Deferreds against Twisted's and asyncio's futures
+#   make bench            measure it beside Twisted, asyncio and uvloop (ARGS="--quick echo": some of it, fast)
+#   make bench-docs       the same, and write the results and plots into docs/
 #   make clean            remove everything these targets made
 
 PYTHON ?= python3
@@ -17,7 +17,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check lint format types layers package readme bench bench-deferreds \
+.PHONY: help demo test conformance check lint format types layers package readme bench bench-docs \
 	coverage clean
 
 help:
@@ -57,12 +57,17 @@ types: $(STAMP)
 layers: $(STAMP)
 	$(BIN)/lint-imports
 
-# The wheel is built from the sdist, so this also shows that the sdist is complete; the second line, that type
-# checkers of other projects will see our types.
+# The wheel is built from the sdist, so this also shows that the sdist is complete; the rest, that type checkers of
+# other projects will see our types, and that "twisted-compat bench" has all it needs.
+WHEEL_HAS := twisted_compat/py.typed twisted_compat/_benchmarks/__main__.py \
+	twisted_compat/_benchmarks/examples/resp_server.py
+
 package: $(STAMP)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
-	$(BIN)/python -m zipfile --list dist/*.whl | grep -q twisted_compat/py.typed
+	@for file in $(WHEEL_HAS); do \
+		$(BIN)/python -m zipfile --list dist/*.whl | grep -q "^$$file " || { echo "The wheel lacks $$file."; exit 1; }; \
+	done
 
 readme: $(STAMP)
 	$(BIN)/python -m pytest tests/test_readme.py
@@ -70,8 +75,9 @@ readme: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-deferreds: $(STAMP)
-	$(BIN)/python -m benchmarks.deferreds $(ARGS)
+bench-docs: $(STAMP)
+	$(BIN)/python -m benchmarks --json docs/benchmarks/results.json --plots docs/benchmarks --page docs/benchmarks.md \
+		$(ARGS)
 
 coverage: $(STAMP)
 	$(BIN)/python -m coverage erase
