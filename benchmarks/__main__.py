@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -101,7 +102,6 @@ def _measure(
 
     :raises BenchmarkError: if nothing can be measured here.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every finally: ends the children
     results = Results(facts(count, seconds))
     cases = _possible(console, scenarios, results)
     turns = plan(cases, count, results.absent)
@@ -117,7 +117,7 @@ def _measure(
             save(file, results, cases)
 
     try:
-        with Watch(console, turns) as watch:
+        with _terminable(), Watch(console, turns) as watch:
             for case, group in groupby(turns, key=lambda turn: turn.case):
                 _measure_case(group, seconds, watch, done)
                 keep()
@@ -132,6 +132,16 @@ def _measure(
             console.print(Text(f"{turn.case.name}: {turn.peer} failed. {turn.error}", style="red"))
             status = status or 1
     return results, status
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While the block runs, SIGTERM ends this process through every ``finally``, which end the children."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _measure_case(turns: Iterable[Turn], seconds: float, watch: Watch, done: list[Turn]) -> None:

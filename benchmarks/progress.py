@@ -26,13 +26,16 @@ class Watch:
     def __init__(self, console: Console, turns: Sequence[Turn]) -> None:
         self._console = console
         self._cases = list(dict.fromkeys(turn.case.name for turn in turns))
+        self._rounds = max(turn.round for turn in turns)
         self._last = ""
+        # It is drawn when something has changed and not all the time, which would disturb what is measured.
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
             console=console,
+            auto_refresh=False,
             disable=not console.is_terminal,
             transient=True,
             redirect_stdout=False,
@@ -51,13 +54,13 @@ class Watch:
 
     def begins(self, turn: Turn) -> None:
         """Say what is measured now, and the figure before it."""
-        now = f"{turn.case.name}  {turn.peer}  round {turn.round}"
-        self._bar.update(self._task, description=f"{self._last}{now}")
+        now = f"{turn.case.name}  {turn.peer}  round {turn.round}/{self._rounds}"
+        self._bar.update(self._task, description=f"{now}{self._last}", refresh=True)
 
     def ended(self, turn: Turn) -> None:
         """Keep the figure just measured in sight."""
         figure = "failed" if turn.sample is None else f"{amount(turn.sample.value)} {turn.case.unit.text}"
-        self._last = f"{turn.peer}: {figure}  |  "
+        self._last = f"  ({turn.peer}: {figure})"
         self._bar.advance(self._task)
 
     def case_ended(self, case: Case, conclusion: Conclusion | None) -> None:

@@ -34,14 +34,12 @@ def show(console: Console, conclusions: Sequence[Conclusion]) -> None:
 
 def show_facts(console: Console, facts: Facts) -> None:
     """On what was measured, in two lines."""
-    pinned = (
-        "what is measured and its client on a core each" if facts.pinned else "NOT pinned: no two cores here"
-    )
+    pinned = "server and client on a core each" if facts.pinned else "NOT pinned: no two cores here"
     console.print(
         Text(f"{facts.cpu}, {facts.cores} cores, {facts.platform}; {pinned}; {facts.python}; {facts.date}")
     )
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
-    console.print(Text(f"{versions}; {facts.rounds} rounds of {facts.seconds:g} s"))
+    console.print(Text(f"{versions}; {facts.rounds} round{'s' * (facts.rounds > 1)} of {facts.seconds:g} s"))
     console.print()
 
 
