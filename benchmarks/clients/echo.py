@@ -37,21 +37,28 @@ def _exchange(pairs: list[Pair], payload: bytes, reply: bytearray, seconds: floa
     return requests
 
 
-def measure(port: int, server: int, seconds: float, count: int, size: int) -> Sample:
+def lines(count: int, size: int) -> bytes:
+    """So many lines of so many bytes each, of which two end the line."""
+    return (b"x" * (size - 2) + b"\r\n") * count
+
+
+def measure(port: int, server: int, seconds: float, count: int, payload: bytes, weight: int = 1) -> Sample:
     """Load an echo server, after a short warm-up; the value is requests per second.
 
     :param count: how many connections to keep busy.
-    :param size: bytes of each request and reply.
+    :param payload: each request, and the reply to it.
+    :param weight: as how many a request counts, as where each is of so many lines.
     :raises ConnectionError: if it hangs up, sends back something else, or nothing for too long.
     """
-    payload, reply = os.urandom(size), bytearray(size)
+    size = len(payload)
+    reply = bytearray(size)
     with connections(port, count) as sockets:
         pairs: list[Pair] = [(each.recv_into, each.send) for each in sockets]
         for each in sockets:
             each.send(payload)
-        _exchange(pairs, payload, reply, WARM_UP)
+        _exchange(pairs, payload, reply, min(WARM_UP, seconds))
         meter = Meter(server)
-        sample = meter.sample(_exchange(pairs, payload, reply, seconds))
+        sample = meter.sample(_exchange(pairs, payload, reply, seconds) * weight)
         for each in sockets:  # the last replies; unread they would become a reset
             if each.recv_into(reply, size, socket.MSG_WAITALL) != size or reply != payload:
                 raise ConnectionError("The server sent back something other than what it was sent.")
@@ -63,11 +70,15 @@ def main() -> None:
     command_line = parser("clients.echo", "Load one echo server.")
     command_line.add_argument("--connections", type=int, default=50)
     command_line.add_argument("--size", type=int, default=1024, help="bytes of a request")
+    command_line.add_argument("--lines", type=int, help="a request is so many lines, each of SIZE bytes")
     options = command_line.parse_args()
     settle_in(options.core)
-    report_sample(
-        measure(options.port, options.server, options.seconds, options.connections, options.size)
-    )
+    if options.lines is None:
+        payload, weight = os.urandom(options.size), 1
+    else:
+        payload, weight = lines(options.lines, options.size), options.lines
+    seconds, count = options.seconds, options.connections
+    report_sample(measure(options.port, options.server, seconds, count, payload, weight))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Blocking sockets with the kernel's own time limit, and the moment between two looks at the server."""
+"""Blocking sockets with the kernel's own time limit, and the time between two looks at the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from ..model import Sample
 from ..processes import HOST, cpu_time, peak_memory, resident
 
-__all__ = ["PATIENCE", "Meter", "connect", "connections"]
+__all__ = ["PATIENCE", "Meter", "connect", "connections", "reset"]
 
 PATIENCE = 10
 """Seconds that a server may leave a client waiting."""
@@ -23,16 +23,24 @@ def connect(port: int) -> socket.socket:
     connection = socket.create_connection((HOST, port), timeout=PATIENCE)
     # From here on it blocks. A time limit of Python's would cost a poll for each call; the kernel's is free.
     connection.settimeout(None)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", PATIENCE, 0))
+    for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connection.setsockopt(socket.SOL_SOCKET, limit, struct.pack("@ll", PATIENCE, 0))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection without a trace: an orderly end would keep its port busy for another minute, and
+    thousands of those, round after round, would use up all that the system has."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 @contextmanager
 def connections(port: int, count: int) -> Iterator[list[socket.socket]]:
     """So many connections, while the block runs; garbage collection is off meanwhile.
 
-    :raises ConnectionError: if the server leaves a ``recv`` in the block without an answer for too long.
+    :raises ConnectionError: if the server leaves a ``recv`` or a ``send`` in the block waiting for too long.
     """
     made: list[socket.socket] = []
     try:
@@ -45,7 +53,7 @@ def connections(port: int, count: int) -> Iterator[list[socket.socket]]:
     finally:
         gc.enable()
         for each in made:
-            each.close()
+            reset(each)
 
 
 class Meter:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from ..model import Scenario
 from . import (
+    broadcast,
+    bulk,
     deferreds,
     echo,
+    lines,
+    resp,
+    storm,
     timers,
 )
 
@@ -13,6 +18,11 @@ __all__ = ["SCENARIOS"]
 
 _MODULES = (
     echo,
+    lines,
+    resp,
+    bulk,
+    broadcast,
+    storm,
     timers,
     deferreds,
 )

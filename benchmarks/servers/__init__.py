@@ -3,17 +3,28 @@
 ``__main__`` starts one: ``python -m benchmarks.servers PEER WORKLOAD`` prints its port and serves until it is
 terminated. ``twisted_style`` has the workloads as Twisted's API has them, written once, for ``ours`` and
 ``under_twisted`` to serve; ``asyncio_protocol`` and ``asyncio_streams`` have the same workloads in asyncio's
-two ways; ``raw_epoll`` is the least that a server in Python can do. A library is imported only by the server
-that needs it, so that no peer pays for another's.
+two ways; each has a table of them. ``raw_epoll`` is the least that a server in Python can do. A library is
+imported only by the server that needs it, so that no peer pays for another's.
 """
 
 from __future__ import annotations
 
-__all__ = ["BACKLOG", "WORKLOADS"]
+__all__ = ["BACKLOG", "PIECE", "WORKLOADS"]
 
 BACKLOG = 1024
 
+PIECE = bytes(range(256)) * 256
+"""64 KiB: what "push" and "pull" write at once. They send as much of it, over and over, as is asked for."""
+
 WORKLOADS = {
     "echo": "sends back what it is sent",
+    "lines": "counts lines that end with CRLF; answers the line '.' with how many came since the last one",
+    "line-echo": "sends back each line that it is sent",
+    "push": "sends as many bytes as a line of digits asks for, until told to pause; then closes",
+    "pull": "the same, a piece whenever it is asked for one (where there is no such thing: as push)",
+    "broadcast": "sends what any connection sends to all of them",
+    "resp": "is the Redis server of examples/resp_server.py",
+    "resp-null": "answers each SET of a Redis client, without a look at it",
+    "greet": "sends a byte to whoever connects, and keeps the connection",
 }
-"""What each workload's server does, whoever the peer is."""
+"""What each workload's server does, whoever the peer is. All put up with clients that go away."""

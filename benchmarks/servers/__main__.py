@@ -1,8 +1,13 @@
-"""Serve one workload as one peer: the process that is measured."""
+"""Serve as one peer: the process that is measured.
+
+It serves one workload. Told of several, it prints a port for each, in their order: so one process is enough
+to see that a peer does what it should.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from ..loops import new_loop
 from ..peers import PEERS
@@ -12,9 +17,9 @@ from . import BACKLOG, WORKLOADS
 
 def main() -> None:
     """Serve what the command line names, until terminated."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description="Run one server.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description="Run a server.")
     parser.add_argument("peer", choices=PEERS)
-    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("workload", nargs="+", choices=WORKLOADS)
     parser.add_argument("--core", type=int, help="the core to stay on")
     parser.add_argument("--lifetime", type=int, default=0, help="seconds to live at most (0: no limit)")
     parser.add_argument("--backlog", type=int, default=BACKLOG, help="length of the listen queue")
@@ -23,29 +28,29 @@ def main() -> None:
     serve(options.peer, options.workload, options.backlog)
 
 
-def serve(name: str, workload: str, backlog: int) -> None:
-    """Serve ``workload`` as the peer ``name``; a library is imported by whoever needs it."""
+def serve(name: str, workloads: Sequence[str], backlog: int) -> None:
+    """Serve ``workloads`` as the peer ``name``; a library is imported by whoever needs it."""
     peer = PEERS[name]
     if peer.library == "ours":
         from . import ours
 
-        ours.serve(new_loop(peer.loop), workload, backlog)
+        ours.serve(new_loop(peer.loop), workloads, backlog)
     elif peer.library == "twisted":
         from . import under_twisted
 
-        under_twisted.serve(peer.loop, workload, backlog)
+        under_twisted.serve(peer.loop, workloads, backlog)
     elif peer.library == "protocol":
         from . import asyncio_protocol
 
-        asyncio_protocol.serve(new_loop(peer.loop), workload, backlog)
+        asyncio_protocol.serve(new_loop(peer.loop), workloads, backlog)
     elif peer.library == "streams":
         from . import asyncio_streams
 
-        asyncio_streams.serve(new_loop(peer.loop), workload, backlog)
+        asyncio_streams.serve(new_loop(peer.loop), workloads, backlog)
     elif peer.library == "raw":
         from . import raw_epoll
 
-        raw_epoll.serve(workload, backlog)
+        raw_epoll.serve(workloads, backlog)
     else:
         raise ValueError(f"{name} is no server")
 

@@ -3,27 +3,129 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..processes import HOST, announce
+from . import PIECE, resp_asyncio
 
-__all__ = ["serve"]
+__all__ = ["PROTOCOLS", "Connected", "LineProtocol", "serve"]
+
+LONGEST = 16384
+"""Bytes of the longest line that is put up with: LineReceiver's limit."""
 
 
-class Echo(asyncio.Protocol):
+class Connected(asyncio.Protocol):
+    """Keeps its transport: what all of these begin with."""
+
     transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # asyncio names the base, and gives this
 
+
+class Echo(Connected):
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
 
 
-_PROTOCOLS: dict[str, type[asyncio.Protocol]] = {"echo": Echo}
+class LineProtocol(Connected):
+    """Cuts what it is sent into lines, as one does by hand."""
+
+    rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        lines = (self.rest + data).split(b"\r\n")
+        self.rest = lines.pop()
+        for line in lines:
+            self.line_received(line)
+        if len(self.rest) > LONGEST:
+            self.transport.close()
+
+    def line_received(self, line: bytes) -> None:
+        raise NotImplementedError
 
 
-def serve(loop: asyncio.AbstractEventLoop, workload: str, backlog: int) -> None:
-    """Serve until terminated."""
-    server = loop.run_until_complete(loop.create_server(_PROTOCOLS[workload], HOST, 0, backlog=backlog))
-    announce(server.sockets[0].getsockname()[1])
+class Lines(LineProtocol):
+    count = 0
+
+    def line_received(self, line: bytes) -> None:
+        if line == b".":
+            self.transport.write(b"%d\r\n" % self.count)
+            self.count = 0
+        else:
+            self.count += 1
+
+
+class LineEcho(LineProtocol):
+    def line_received(self, line: bytes) -> None:
+        self.transport.write(line + b"\r\n")
+
+
+class Push(LineProtocol):
+    left = 0
+    paused = False
+
+    def line_received(self, line: bytes) -> None:
+        self.left = int(line)
+        self.resume_writing()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        transport = self.transport
+        while self.left and not self.paused and not transport.is_closing():
+            piece = PIECE[: self.left]
+            self.left -= len(piece)
+            transport.write(piece)
+        if not self.left:
+            # Not at once: selector transports that are closed while they resume lose their connection twice.
+            asyncio.get_running_loop().call_soon(transport.close)
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+
+class Broadcast(Connected):
+    """:param listening: the transports of all connections, for all of them to share."""
+
+    def __init__(self, listening: list[asyncio.Transport]) -> None:
+        self.listening = listening
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.listening.append(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        for each in self.listening:
+            each.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.listening.remove(self.transport)
+
+
+class Greet(Connected):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.write(b"!")
+
+
+PROTOCOLS: dict[str, Callable[[], asyncio.Protocol]] = {
+    "echo": Echo,
+    "lines": Lines,
+    "line-echo": LineEcho,
+    "push": Push,
+    "pull": Push,
+    "broadcast": partial(Broadcast, []),
+    "greet": Greet,
+    "resp": resp_asyncio.Resp,
+    "resp-null": resp_asyncio.Null,
+}
+"""What makes a protocol for each connection, by workload."""
+
+
+def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
+    """Serve until terminated, each on a port of its own."""
+    for workload in workloads:
+        listening = loop.create_server(PROTOCOLS[workload], HOST, 0, backlog=backlog)
+        announce(loop.run_until_complete(listening).sockets[0].getsockname()[1])
     loop.run_forever()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 
-from twisted_compat import AsyncioReactor, protocol
+import twisted_compat
+from twisted_compat import AsyncioReactor, interfaces, protocol
 from twisted_compat.protocols import basic
 
 from ..processes import HOST, announce
@@ -14,14 +16,15 @@ from .twisted_style import factory
 __all__ = ["serve"]
 
 
-def serve(loop: asyncio.AbstractEventLoop, workload: str, backlog: int) -> None:
-    """Serve until terminated."""
-    words = SimpleNamespace(protocol=protocol, basic=basic)
+def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
+    """Serve until terminated, each on a port of its own."""
+    words = SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=twisted_compat)
 
     async def main() -> None:
         async with AsyncioReactor() as reactor:
-            port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
-            announce(port.getHost().port)
+            for workload in workloads:
+                port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
+                announce(port.getHost().port)
             await reactor.stopped()
 
     loop.run_until_complete(main())

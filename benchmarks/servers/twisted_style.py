@@ -1,29 +1,164 @@
 """Every workload as Twisted's API has it, written once: for this package and for Twisted itself.
 
-The two differ in where their modules come from and in nothing else, so :func:`factory` is given those.
+The two differ in where their modules come from and in nothing else, so everything here is given those, as
+``words``. Where mypy is told to ignore that a class can't have Any for its base, that is why.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["factory"]
+from zope.interface import implementer
+
+from . import PIECE, resp
+
+__all__ = ["PROTOCOLS", "factory"]
 
 
 def _echo(words: Any) -> type[Any]:
-    class Echo(words.protocol.Protocol):  # type: ignore[misc]  # whichever library's it is, mypy can't know
+    class Echo(words.protocol.Protocol):  # type: ignore[misc]  # a base that is Any: see the top
         def dataReceived(self, data: bytes) -> None:
             self.transport.write(data)
 
     return Echo
 
 
-_PROTOCOLS = {"echo": _echo}
+def _lines(words: Any) -> type[Any]:
+    class Lines(words.basic.LineReceiver):  # type: ignore[misc]  # a base that is Any: see the top
+        count = 0
+
+        def lineReceived(self, line: bytes) -> None:
+            if line == b".":
+                self.sendLine(b"%d" % self.count)
+                self.count = 0
+            else:
+                self.count += 1
+
+    return Lines
+
+
+def _line_echo(words: Any) -> type[Any]:
+    class LineEcho(words.basic.LineReceiver):  # type: ignore[misc]  # a base that is Any: see the top
+        def lineReceived(self, line: bytes) -> None:
+            self.sendLine(line)
+
+    return LineEcho
+
+
+class _Pieces:
+    """Pieces of the bytes that are asked for; then the end of the connection.
+
+    :param left: how many bytes are to come.
+    """
+
+    def __init__(self, transport: Any, left: int) -> None:
+        self.transport = transport
+        self.left = left
+
+    def send_piece(self) -> None:
+        piece = PIECE[: self.left]
+        self.left -= len(piece)
+        self.transport.write(piece)
+
+    def finish(self) -> None:
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+
+def _sender(words: Any, producer: Callable[[Any, int], Any], streaming: bool) -> type[Any]:
+    """A protocol that has ``producer`` make what is asked for."""
+
+    class Sender(words.basic.LineReceiver):  # type: ignore[misc]  # a base that is Any: see the top
+        def lineReceived(self, line: bytes) -> None:
+            made = producer(self.transport, int(line))
+            self.transport.registerProducer(made, streaming)
+            if streaming:  # one that isn't is asked for its first piece as it is registered
+                made.resumeProducing()
+
+    return Sender
+
+
+def _push(words: Any) -> type[Any]:
+    @implementer(words.interfaces.IPushProducer)
+    class Push(_Pieces):
+        paused = False
+
+        def resumeProducing(self) -> None:
+            self.paused = False
+            while self.left and not self.paused:
+                self.send_piece()
+            if not self.left:
+                self.finish()
+
+        def pauseProducing(self) -> None:
+            self.paused = True
+
+        def stopProducing(self) -> None:
+            self.paused = True
+
+    return _sender(words, Push, streaming=True)
+
+
+def _pull(words: Any) -> type[Any]:
+    @implementer(words.interfaces.IPullProducer)
+    class Pull(_Pieces):
+        def resumeProducing(self) -> None:
+            if self.left:
+                self.send_piece()
+            else:
+                self.finish()
+
+        def stopProducing(self) -> None:
+            pass  # nobody is going to ask for more
+
+    return _sender(words, Pull, streaming=False)
+
+
+def _broadcast(words: Any) -> type[Any]:
+    listening: list[Any] = []
+
+    class Broadcast(words.protocol.Protocol):  # type: ignore[misc]  # a base that is Any: see the top
+        def connectionMade(self) -> None:
+            listening.append(self.transport)
+
+        def dataReceived(self, data: bytes) -> None:
+            for each in listening:
+                each.write(data)
+
+        def connectionLost(self, reason: Any) -> None:
+            listening.remove(self.transport)
+
+    return Broadcast
+
+
+def _greet(words: Any) -> type[Any]:
+    class Greet(words.protocol.Protocol):  # type: ignore[misc]  # a base that is Any: see the top
+        def connectionMade(self) -> None:
+            self.transport.write(b"!")
+
+    return Greet
+
+
+PROTOCOLS: dict[str, Callable[[Any], type[Any]]] = {
+    "echo": _echo,
+    "lines": _lines,
+    "line-echo": _line_echo,
+    "push": _push,
+    "pull": _pull,
+    "broadcast": _broadcast,
+    "greet": _greet,
+    "resp-null": resp.null,
+}
+"""What makes each workload's protocol, for one server, of the words that it is given."""
 
 
 def factory(workload: str, words: Any) -> Any:
     """The factory that serves ``workload``.
 
-    :param words: has the library's modules: ``protocol``, ``basic`` (with LineReceiver).
+    :param words: has the library's modules: ``protocol``, ``interfaces``, ``basic`` (with LineReceiver),
+        ``internet`` (with the reactor).
     """
-    return words.protocol.Factory.forProtocol(_PROTOCOLS[workload](words))
+    if workload == "resp":
+        return resp.factory(words)
+    return words.protocol.Factory.forProtocol(PROTOCOLS[workload](words))

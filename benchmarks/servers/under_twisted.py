@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,13 +28,15 @@ def install(loop: str) -> Any:
     return reactor
 
 
-def serve(loop: str, workload: str, backlog: int) -> None:
-    """Serve until terminated."""
+def serve(loop: str, workloads: Sequence[str], backlog: int) -> None:
+    """Serve until terminated, each on a port of its own."""
     reactor = install(loop)
-    from twisted.internet import protocol
+    from twisted import internet
+    from twisted.internet import interfaces, protocol
     from twisted.protocols import basic
 
-    words = SimpleNamespace(protocol=protocol, basic=basic)
-    port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
-    announce(port.getHost().port)
+    words = SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=internet)
+    for workload in workloads:
+        port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
+        announce(port.getHost().port)
     reactor.run()

@@ -1,0 +1,55 @@
+"""Asks for many bytes, and throws them away for less than it costs to send them."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from ..model import Sample
+from ..processes import parser, report_sample, settle_in
+from .sockets import Meter, connections
+
+__all__ = ["MIB", "measure"]
+
+MIB = 1024 * 1024
+AT_ONCE = 4 * MIB
+# Linux can drop what it has received instead of copying it (tcp(7), MSG_TRUNC). Elsewhere the flag may mean
+# something else.
+_DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
+
+
+def _discard(connection: socket.socket) -> int:
+    """Take what comes, until the server closes; return how many bytes that was."""
+    buffer = bytearray(AT_ONCE)
+    total = 0
+    while received := connection.recv_into(buffer, AT_ONCE, _DROP):
+        total += received
+    return total
+
+
+def measure(port: int, server: int, amount: int) -> Sample:
+    """Have a server send so many bytes; the value is MiB per second.
+
+    :raises ConnectionError: if it sends more or less, or nothing for too long.
+    """
+    with connections(port, 1) as (connection,):
+        meter = Meter(server)
+        connection.sendall(b"%d\r\n" % amount)
+        received = _discard(connection)
+        sample = meter.sample(received / MIB)
+    if received != amount:
+        raise ConnectionError(f"The server was asked for {amount} bytes and sent {received}.")
+    return sample
+
+
+def main() -> None:
+    """Load the server that the command line names."""
+    command_line = parser("clients.bulk", "Have one server send very much.")
+    command_line.add_argument("--mib", type=int, default=1024, help="how much it is to send")
+    options = command_line.parse_args()
+    settle_in(options.core)
+    report_sample(measure(options.port, options.server, options.mib * MIB))
+
+
+if __name__ == "__main__":
+    main()
