@@ -16,7 +16,7 @@ from zope.interface import implementer
 from tests.adapter.strangers import Ours, Stranger, give_number, pair, reset, tcp_pair
 from tests.support import until
 from twisted_compat import error
-from twisted_compat.adapter.fdset import DescriptorSet
+from twisted_compat.adapter.fdset import SENDS_A_TURN, DescriptorSet
 from twisted_compat.adapter.ownership import Ownership
 from twisted_compat.interfaces import IHalfCloseableDescriptor
 from twisted_compat.vocabulary import NATIVE
@@ -852,6 +852,54 @@ async def test_the_loop_watches_only_when_the_kernel_would_block(
     await turns()
     assert spied.watched_writers == 1 and peer.recv(100) == b"again"
     ours.connectionLost(None)
+
+
+class Pieces:
+    """A pull producer of so many small pieces for its consumer."""
+
+    def __init__(self, consumer: Ours, count: int) -> None:
+        self.consumer = consumer
+        self.left = count
+
+    def resumeProducing(self) -> None:
+        if self.left:
+            self.left -= 1
+            self.consumer.write(b"x")
+        else:
+            self.consumer.unregisterProducer()
+
+    def stopProducing(self) -> None:
+        raise AssertionError("the connection was lost")
+
+
+async def test_a_producer_goes_on_while_the_kernel_takes_it(fdset: Any, sockets: Any) -> None:
+    spied = Spied(fdset)
+    skt, peer = sockets()
+    ours = Ours(skt, fdset)
+    ours.registerProducer(Pieces(ours, 10), False)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert ours.producer is None and ours.events == ["send"] * 10
+    assert (spied.flushes, spied.watched_writers) == (1, 0)
+    assert peer.recv(100) == b"x" * 10 and fdset.getWriters() == []
+    ours.connectionLost(None)
+
+
+async def test_a_producer_that_never_waits_leaves_others_their_turn(fdset: Any, sockets: Any) -> None:
+    spied = Spied(fdset)
+    (skt, peer), (other_skt, other_peer) = sockets(), sockets()
+    ours, other = Ours(skt, fdset), Ours(other_skt, fdset)
+    other.events = ours.events
+    ours.registerProducer(Pieces(ours, 100), False)
+    other.write(b"y")
+    await until(lambda: ours.producer is None)
+    await turns()
+    assert peer.recv(1000) == b"x" * 100 and other_peer.recv(10) == b"y"
+    assert spied.flushes == -(-100 // SENDS_A_TURN) and spied.watched_writers == 0
+    assert len(ours.events) == 101
+    assert fdset.getWriters() == []
+    ours.connectionLost(None)
+    other.connectionLost(None)
 
 
 async def test_disarmed_before_its_flush(fdset: Any, sockets: Any) -> None:

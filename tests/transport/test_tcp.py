@@ -120,6 +120,28 @@ async def test_a_subclass_may_send_in_its_own_way() -> None:
     assert (received, sizes) == (b"12345678", [8, 5, 2])
 
 
+async def test_what_doing_a_write_tells() -> None:
+    """None: the kernel took all that it was given. 0: it took less, so trying again is of no use."""
+    async with AsyncioReactor() as reactor:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport = Server(ours, Notes(), ("127.0.0.1", 1), None, 0, reactor)
+            limit = transport.SEND_LIMIT
+            transport.write(b"x" * (limit + 1))
+            assert transport.doWrite() is None and transport.dataBuffer == b"x"
+            assert transport.doWrite() is None and transport.dataBuffer == b""
+            transport.write(b"y" * limit)
+            transport.write(b"z" * limit)
+            while (told := transport.doWrite()) is None:
+                transport.write(b"z" * limit)
+            assert told == 0 and transport.doWrite() == 0
+            left = len(transport.dataBuffer)
+            theirs.recv(limit)
+            transport.doWrite()
+            assert len(transport.dataBuffer) < left
+            transport.abortConnection()
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_addresses_handle_and_prefix(family: int) -> None:
     async with serving(family=family) as bench:
