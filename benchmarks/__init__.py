@@ -17,8 +17,8 @@ A peer whose server had time to spare is marked: the client set the pace, or, wh
 busy, other processes took the cores away. A goal whose ratio was disturbed like that is undecided: run again
 when the machine is quiet.
 
-What is measured: ``model`` has the words, ``peers`` who there is, ``scenarios`` what they are compared at; the
-processes are in ``servers``, ``clients`` and ``work``, and ``processes`` starts them. The command:
+What is measured: ``model`` has the words, ``peers`` who there is, ``scenarios`` what they do. The measuring
+processes are in ``servers``, ``clients`` and ``work``; ``processes`` starts them. The command:
 ``__main__``, with ``choose``, ``runner`` and ``progress``. What is made of the samples: ``report`` concludes,
 ``results`` is the file, ``grids`` the rows of ``tables`` and ``page``, ``plots`` the pictures.
 """

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
+from .clients.redis import PROGRAM
 from .model import BenchmarkError, Case, Found, Sample
 from .processes import cores
 from .report import conclude
@@ -25,7 +26,7 @@ __all__ = ["Facts", "Results", "facts", "load", "save"]
 
 FORMAT = 1
 LIBRARIES = ("twisted-compat", "zope.interface", "Twisted", "uvloop")
-REDIS = "redis-benchmark"
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def facts(rounds: int, seconds: float) -> Facts:
 def _cpu() -> str:
     """The processor's model name (on Linux proc(5), ``cpuinfo``), or what Python knows of it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # not Linux
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -98,9 +99,9 @@ def _versions() -> dict[str, str]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    if shutil.which(REDIS) is not None:
-        told = subprocess.run([REDIS, "--version"], capture_output=True, text=True, timeout=10, check=False)
-        versions[REDIS] = (told.stdout.split() or ["unknown"])[1 if len(told.stdout.split()) > 1 else 0]
+    if shutil.which(PROGRAM) is not None:
+        told = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, timeout=10, check=False)
+        versions[PROGRAM] = told.stdout.removeprefix(PROGRAM).strip()
     return versions
 
 

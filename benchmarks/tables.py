@@ -25,11 +25,13 @@ def show(console: Console, conclusions: Sequence[Conclusion]) -> None:
     for conclusion in conclusions:
         case = conclusion.case
         better = "" if case.unit.more_is_better else " (less is better; ratios say how many times as good)"
-        console.print(_table(f"{case.name}: {case.title}{better}", standings(conclusion)))
+        console.print(Text(f"{case.name}: {case.title}{better}", style="italic"))
+        console.print(_table(standings(conclusion)))
         console.print()
     verdicts = goals(conclusions)
     if verdicts:
-        console.print(_table("Goals", verdicts))
+        console.print(Text("Goals", style="italic"))
+        console.print(_table(verdicts))
 
 
 def show_facts(console: Console, facts: Facts) -> None:
@@ -47,8 +49,9 @@ def show_list(console: Console, scenarios: Sequence[Scenario]) -> None:
     """All that can be measured: scenarios, their cases, who takes part, and who can't."""
     for scenario in scenarios:
         lack = scenario.missing()
-        table = Table(box=None, show_header=False, title_justify="left", pad_edge=False)
-        table.title = Text(f"{scenario.name}: {scenario.title}" + (f" (lacks {lack})" if lack else ""))
+        lacks = f" (lacks {lack})" if lack else ""
+        console.print(Text(f"{scenario.name}: {scenario.title}{lacks}", style="italic"))
+        table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(no_wrap=True)
         table.add_column()
         for case in scenario.cases:
@@ -59,8 +62,8 @@ def show_list(console: Console, scenarios: Sequence[Scenario]) -> None:
         console.print()
 
 
-def _table(title: str, grid: Grid) -> Table:
-    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def _table(grid: Grid) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in grid:
         table.add_column(
             Text(column.heading),
