@@ -20,6 +20,7 @@ def main() -> None:
 
         group(prog_name="twisted-compat")
     except ModuleNotFoundError as error:
-        if error.name not in LIBRARIES:
+        library = (error.name or "").partition(".")[0]
+        if library not in LIBRARIES:
             raise
-        sys.exit(f"The twisted-compat command needs {error.name}. Write: pip install 'twisted-compat[cli]'")
+        sys.exit(f"The twisted-compat command needs {library}. Write: pip install 'twisted-compat[cli]'")
