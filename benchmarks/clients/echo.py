@@ -59,7 +59,7 @@ def measure(port: int, server: int, seconds: float, count: int, payload: bytes, 
         _exchange(pairs, payload, reply, min(WARM_UP, seconds))
         meter = Meter(server)
         sample = meter.sample(_exchange(pairs, payload, reply, seconds) * weight)
-        for each in sockets:  # the last replies; unread they would become a reset
+        for each in sockets:  # the last replies, which there is time to look at
             if each.recv_into(reply, size, socket.MSG_WAITALL) != size or reply != payload:
                 raise ConnectionError("The server sent back something other than what it was sent.")
     return sample

@@ -13,17 +13,18 @@ from twisted_compat.protocols import basic
 from ..processes import HOST, announce
 from .twisted_style import factory
 
-__all__ = ["serve"]
+__all__ = ["WORDS", "serve"]
+
+WORDS = SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=twisted_compat)
 
 
 def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
     """Serve until terminated, each on a port of its own."""
-    words = SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=twisted_compat)
 
     async def main() -> None:
         async with AsyncioReactor() as reactor:
             for workload in workloads:
-                port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
+                port = reactor.listenTCP(0, factory(workload, WORDS), backlog=backlog, interface=HOST)
                 announce(port.getHost().port)
             await reactor.stopped()
 

@@ -1,0 +1,66 @@
+"""Scenarios with a server and a client, each a process: lines, bulk, broadcast and storm."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.model import BenchmarkError, Case, Goal, Sample
+from benchmarks.peers import PEERS, SERVERS
+from benchmarks.scenarios import broadcast, bulk, lines, storm
+
+CASES: dict[str, Case] = {
+    case.name: case for module in (lines, bulk, broadcast, storm) for case in module.SCENARIO.cases
+}
+PEER = PEERS["ours-asyncio"]
+TINY = 0.001
+
+
+def test_every_server_is_compared_in_every_case() -> None:
+    assert all(case.peers == SERVERS for case in CASES.values())
+
+
+def test_the_goals() -> None:
+    assert {(goal.ours, goal.other): goal.least for goal in CASES["lines-stream"].goals} == {
+        ("ours-uvloop", "twisted-epoll"): 2.5,
+        ("ours-uvloop", "streams-uvloop"): 2.0,
+        ("ours-asyncio", "twisted-asyncio"): 2.5,
+        ("ours-asyncio", "streams-asyncio"): 2.0,
+    }
+    for case in ("bulk-push", "bulk-pull"):
+        assert Goal("ours-uvloop", "protocol-uvloop", 1.0) in CASES[case].goals
+        assert Goal("ours-asyncio", "protocol-asyncio", 1.0) in CASES[case].goals
+    assert not any(goal.least for name in ("broadcast", "storm") for goal in CASES[name].goals)
+
+
+def test_lines_are_streamed() -> None:
+    assert CASES["lines-stream"].measure(PEER, TINY).work >= 4096
+
+
+def test_an_echo_of_many_lines_counts_each() -> None:
+    work = CASES["lines-echo-16"].measure(PEER, TINY).work
+    assert work >= 16 * 50
+    assert work % (16 * 50) == 0
+
+
+@pytest.mark.parametrize("case", ["bulk-push", "bulk-pull"])
+def test_little_is_sent_in_little_time(case: str) -> None:
+    assert CASES[case].measure(PEER, TINY).work == 16
+
+
+def test_memory_that_grows_with_what_is_sent_is_an_error() -> None:
+    within, beyond = Sample(1, memory=bulk.MOST_MEMORY), Sample(1, memory=bulk.MOST_MEMORY + 1)
+    unknown = Sample(1, memory=None)
+    assert bulk.bounded(PEER, within) is within
+    assert bulk.bounded(PEER, unknown) is unknown
+    with pytest.raises(BenchmarkError, match="ours-asyncio took 64 MiB to send"):
+        bulk.bounded(PEER, beyond)
+
+
+def test_a_thousand_get_what_is_published() -> None:
+    work = CASES["broadcast"].measure(PEER, TINY).work
+    assert work >= 1000
+    assert work % 1000 == 0
+
+
+def test_a_storm_is_over_when_all_are_greeted() -> None:
+    assert CASES["storm"].measure(PEER, TINY).value > 0

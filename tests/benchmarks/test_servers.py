@@ -1,0 +1,182 @@
+"""Every workload on every peer that can run here, over real sockets: that all of them do the same thing is
+what makes comparing them fair."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from benchmarks.clients.sockets import connect, connections, reset
+from benchmarks.peers import PEERS, SERVERS
+from benchmarks.servers import PIECE, WORKLOADS, asyncio_protocol, asyncio_streams, raw_epoll, twisted_style
+from benchmarks.servers.__main__ import serve
+from benchmarks.servers.ours import WORDS
+
+ROOT = Path(__file__).parents[2]
+MORE_THAN_A_KERNEL_TAKES = 12 * 2**20
+
+
+@dataclass
+class Running:
+    """A server that is up.
+
+    :ivar ports: by workload.
+    :ivar said: what it writes to standard error.
+    """
+
+    process: subprocess.Popen[str]
+    ports: dict[str, int]
+    said: Path
+
+
+def start(peer: str, workloads: tuple[str, ...], said: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.servers", peer, *workloads, "--lifetime", "60"]
+    with said.open("w") as log:
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+    """One server for each peer, all started at once."""
+    logs = tmp_path_factory.mktemp("servers")
+    up: dict[str, Running] = {}
+    with ExitStack() as stack:
+        for name in (*SERVERS, "raw-epoll"):
+            if PEERS[name].missing() is None:
+                workloads = ("echo",) if name == "raw-epoll" else tuple(WORKLOADS)
+                process = stack.enter_context(start(name, workloads, logs / name))
+                stack.callback(process.terminate)
+                up[name] = Running(process, dict.fromkeys(workloads, 0), logs / name)
+        for each in up.values():
+            assert each.process.stdout is not None
+            for workload in each.ports:
+                port = each.process.stdout.readline()
+                assert port, each.said.read_text()
+                each.ports[workload] = int(port)
+        yield up
+
+
+def server_of(peer: str, running: dict[str, Running]) -> Running:
+    if peer not in running:
+        pytest.skip(f"{peer} needs {PEERS[peer].missing()}")
+    return running[peer]
+
+
+def receive(connection: socket.socket, count: int) -> bytes:
+    return connection.recv(count, socket.MSG_WAITALL)
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the server closes."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def echo(port: int) -> None:
+    with connections(port, 2) as (one, two):
+        one.sendall(b"this")
+        two.sendall(b"that")
+        assert receive(one, 4) == b"this"
+        assert receive(two, 4) == b"that"
+
+
+def lines(port: int) -> None:
+    with connections(port, 1) as (connection,):
+        connection.sendall(b"one\r\n\r\nthr")
+        connection.sendall(b"ee\r")
+        connection.sendall(b"\n.\r\n")
+        assert receive(connection, 3) == b"3\r\n"
+        connection.sendall(b".\r\n" + b"x" * 62 + b"\r\n..\r\n.\r\n")
+        assert receive(connection, 6) == b"0\r\n2\r\n"
+
+
+def line_echo(port: int) -> None:
+    with connections(port, 1) as (connection,):
+        connection.sendall(b"one\r\ntwo\r\nthr")
+        assert receive(connection, 10) == b"one\r\ntwo\r\n"
+        connection.sendall(b"ee\r\n")
+        assert receive(connection, 7) == b"three\r\n"
+
+
+def bulk(port: int) -> None:
+    for count in (0, 1, 300_001, MORE_THAN_A_KERNEL_TAKES):
+        with connections(port, 1) as (connection,):
+            connection.sendall(b"%d\r\n" % count)
+            assert everything(connection) == (PIECE * (count // len(PIECE) + 1))[:count]
+
+
+def broadcast(port: int) -> None:
+    first = connect(port)
+    with connections(port, 2) as (second, third):
+        third.sendall(b"to all")  # the last one, so that all are there
+        assert [receive(each, 6) for each in (first, second, third)] == [b"to all"] * 3
+        reset(first)
+        second.sendall(b"again")
+        assert [receive(each, 5) for each in (second, third)] == [b"again"] * 2
+
+
+def greet(port: int) -> None:
+    with connections(port, 2) as (one, two):
+        assert receive(one, 1) == receive(two, 1) == b"!"
+        one.sendall(b"?")  # which it has no answer to
+        one.shutdown(socket.SHUT_WR)
+        assert everything(one) == b""
+
+
+EXCHANGES: dict[str, Callable[[int], None]] = {
+    "echo": echo,
+    "lines": lines,
+    "line-echo": line_echo,
+    "push": bulk,
+    "pull": bulk,
+    "broadcast": broadcast,
+    "greet": greet,
+}
+
+
+@pytest.mark.parametrize(("peer", "workload"), [*product(SERVERS, EXCHANGES), ("raw-epoll", "echo")])
+def test_every_peer_does_what_the_workload_is(peer: str, workload: str, running: dict[str, Running]) -> None:
+    EXCHANGES[workload](server_of(peer, running).ports[workload])
+
+
+LAST_WORDS = {
+    "push": (b"", b"%d\r\n" % MORE_THAN_A_KERNEL_TAKES),
+    "pull": (b"", b"%d\r\n" % MORE_THAN_A_KERNEL_TAKES),
+    "broadcast": (b"",),  # it would reach others
+}
+"""What clients say before they go; others than these: nothing, a line and half a line."""
+
+
+@pytest.mark.parametrize("peer", [*SERVERS, "raw-epoll"])
+def test_clients_that_go_away_leave_servers_unmoved(peer: str, running: dict[str, Running]) -> None:
+    server = server_of(peer, running)
+    for workload in EXCHANGES.keys() & server.ports.keys():
+        port = server.ports[workload]
+        for words in LAST_WORDS.get(workload, (b"", b"a line\r\nand ha")):
+            for leave in (reset, socket.socket.close):
+                connection = connect(port)
+                connection.sendall(words)
+                leave(connection)
+        EXCHANGES[workload](port)
+    assert server.process.poll() is None
+    assert server.said.read_text() == ""
+
+
+def test_every_library_serves_every_workload() -> None:
+    assert set(asyncio_protocol.PROTOCOLS) == set(asyncio_streams.HANDLERS) == set(WORKLOADS)
+    for workload in WORKLOADS:
+        assert callable(twisted_style.factory(workload, WORDS).buildProtocol)
+
+
+def test_what_is_not_served_is_said() -> None:
+    with pytest.raises(ValueError, match="echo alone, not lines"):
+        raw_epoll.serve(["lines"], 1)
+    with pytest.raises(ValueError, match="bare-asyncio is no server"):
+        serve("bare-asyncio", ["echo"], 1)
