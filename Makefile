@@ -66,7 +66,7 @@ package: $(STAMP)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	@for file in $(WHEEL_HAS); do \
-		$(BIN)/python -m zipfile --list dist/*.whl | grep -q "^$$file " || { echo "The wheel lacks $$file."; exit 1; }; \
+		$(BIN)/python -m zipfile --list dist/*.whl | grep "^$$file " >/dev/null || { echo "The wheel lacks $$file."; exit 1; }; \
 	done
 
 readme: $(STAMP)
