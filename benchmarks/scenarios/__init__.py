@@ -9,9 +9,12 @@ from . import (
     deferreds,
     echo,
     lines,
+    memory,
     resp,
+    startup,
     storm,
     timers,
+    twisted_own,
 )
 
 __all__ = ["SCENARIOS"]
@@ -25,6 +28,9 @@ _MODULES = (
     storm,
     timers,
     deferreds,
+    memory,
+    startup,
+    twisted_own,
 )
 
 SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _MODULES}
