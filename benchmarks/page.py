@@ -52,6 +52,8 @@ def write(
     parts = [
         "## The machine, and how often\n",
         _facts(results),
+        "## Who is who\n",
+        _who(conclusions),
         "## Goals\n",
         "How many times as good ours is as the other one; each goal is this project's own.\n",
         _markdown(goals(conclusions, with_ratios=False)),
@@ -86,6 +88,11 @@ def _facts(results: Results) -> str:
         *(f"* {case}: {peer} failed, and is left out there" for case, peer in results.failed),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _who(conclusions: Sequence[Conclusion]) -> str:
+    measured = {row.peer for conclusion in conclusions for row in conclusion.standings}
+    return "".join(f"* {_head(name)}: {peer.label}\n" for name, peer in PEERS.items() if name in measured)
 
 
 def _section(scenario: Scenario, conclusions: Sequence[Conclusion], pictures: str | None) -> list[str]:

@@ -54,6 +54,7 @@ EDGE = 0.12
 BAR = 0.185
 LINE = 0.165  # of text
 GAP = 0.22  # between panels
+SHORT_GAP = 0.14  # between groups of the overview
 HEAD = 0.62
 FOOT = 0.3
 WRAP = 66  # characters of a title in one line
@@ -181,12 +182,12 @@ def _overview(conclusions: Sequence[Conclusion], facts: Facts) -> Figure:
         groups.append((HEADLINES[conclusion.case.name], labelled))
     heights = [max(len(labelled) * BAR, 2 * LINE) for _, labelled in groups]
     about = "Times as fast as Twisted on its epollreactor (the dashed line). Ours: twisted-compat."
-    page = _Page(HEAD + sum(heights) + GAP * len(groups) + FOOT, "At a glance", about, facts)
+    page = _Page(HEAD + sum(heights) + SHORT_GAP * len(groups) + FOOT, "At a glance", about, facts)
     furthest = _furthest(conclusions)
     for (headline, labelled), height in zip(groups, heights, strict=True):
         page.text(EDGE, headline, size=8.5)
         _bars(page.axes(len(labelled), SHORT_LABELS), labelled, furthest)
-        page.down(height - len(labelled) * BAR + GAP)
+        page.down(height - len(labelled) * BAR + SHORT_GAP)
     return page.figure
 
 
@@ -215,7 +216,7 @@ def _bars(axes: Axes, rows: Sequence[tuple[str, Standing]], furthest: float) -> 
             )
             if ratio.high > ratio.low:
                 axes.hlines(position, ratio.low, ratio.high, color=TEXT, linewidth=0.9)
-        value = "n/a" if ratio is None else times(ratio.middle)
+        value = "n/a" if ratio is None else f"{times(ratio.middle)}×"
         for place, text, side in ((-0.025, label, "right"), (1.025, value, "left")):
             colour = OURS if ours else TEXT
             axes.text(

@@ -35,6 +35,8 @@ def test_a_new_page(tmp_path: Path) -> None:
         "* streams-uvloop is left out: this machine lacks uvloop",
         "* echoes: streams-asyncio failed, and is left out there",
         "| echoes | ours-asyncio | twisted-epoll | at least 1.50 | 2.00 | 1.90 to 2.10 | 2.00 | met |",
+        "* **ours-uvloop**: twisted-compat on uvloop",
+        "* raw-epoll: a bare epoll loop in Python",
         "## A fancy",
         "What it is about.",
         "![A fancy, as bars: the figures of the table below](plots/fancy.svg)",
