@@ -49,7 +49,7 @@ WIDTH = 5.4  # inches
 DPI = 160
 LABELS = 2.3  # inches for the names of peers
 SHORT_LABELS = 2.85  # inches for headlines and short names
-VALUES = 0.42  # inches for the ratios
+VALUES = 0.48  # inches for the ratios
 EDGE = 0.12
 BAR = 0.185
 LINE = 0.165  # of text
@@ -216,7 +216,7 @@ def _bars(axes: Axes, rows: Sequence[tuple[str, Standing]], furthest: float) -> 
             )
             if ratio.high > ratio.low:
                 axes.hlines(position, ratio.low, ratio.high, color=TEXT, linewidth=0.9)
-        value = "n/a" if ratio is None else f"{times(ratio.middle)}×"
+        value = "n/a" if ratio is None else f"{times(ratio.middle)}\N{MULTIPLICATION SIGN}"
         for place, text, side in ((-0.025, label, "right"), (1.025, value, "left")):
             colour = OURS if ours else TEXT
             axes.text(

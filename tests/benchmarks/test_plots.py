@@ -18,6 +18,9 @@ from benchmarks.report import conclude
 from tests.benchmarks.samples import FACTS, RESULTS, SCENARIO, case, scenario, value
 
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
 def texts(svg: Path) -> list[str]:
     return re.findall(r"<text [^>]*>([^<]*)</text>", svg.read_text(encoding="utf-8"))
 
@@ -35,7 +38,7 @@ def test_a_figure_for_the_scenario(tmp_path: Path) -> None:
         assert conclusion.case.title in written
         for row in conclusion.standings:
             assert PEERS[row.peer].label in written
-            assert f"{row.multiple:.2f}×" in written
+            assert f"{row.multiple:.2f}{TIMES}" in written
     again, _ = draw(tmp_path / "again", [SCENARIO], conclusions, FACTS)
     assert again.read_bytes() == svg.read_bytes()
     assert svg.stat().st_size < 20_000
@@ -48,7 +51,7 @@ def test_the_overview_has_the_headlines_that_were_measured(
     files = draw(tmp_path, [SCENARIO], conclude(SCENARIO.cases, RESULTS.found), FACTS)
     overview = next(file for file in files if file.name == "overview.svg")
     written = texts(overview)
-    for text in ("Echoes", "of all", "ours on uvloop", "3.10×", "ours on asyncio", "2.00×"):
+    for text in ("Echoes", "of all", "ours on uvloop", f"3.10{TIMES}", "ours on asyncio", f"2.00{TIMES}"):
         assert text in written
     assert "Not" not in written
 
