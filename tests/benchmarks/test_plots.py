@@ -17,7 +17,6 @@ from benchmarks.plots import draw
 from benchmarks.report import conclude
 from tests.benchmarks.samples import FACTS, RESULTS, SCENARIO, case, scenario, value
 
-
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
