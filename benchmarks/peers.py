@@ -13,7 +13,7 @@ PEERS: dict[str, Peer] = {
         Peer("ours-uvloop", "ours", "uvloop", "twisted-compat on uvloop", ("uvloop",)),
         Peer("twisted-epoll", "twisted", "epoll", "Twisted, epollreactor", ("twisted",)),
         Peer("twisted-asyncio", "twisted", "asyncio", "Twisted, asyncioreactor", ("twisted",)),
-        Peer("twisted-uvloop", "twisted", "uvloop", "Twisted, asyncioreactor on uvloop", ("twisted", "uvloop")),
+        Peer("twisted-uvloop", "twisted", "uvloop", "Twisted, reactor on uvloop", ("twisted", "uvloop")),
         Peer("protocol-asyncio", "protocol", "asyncio", "asyncio.Protocol"),
         Peer("protocol-uvloop", "protocol", "uvloop", "asyncio.Protocol on uvloop", ("uvloop",)),
         Peer("streams-asyncio", "streams", "asyncio", "asyncio streams"),

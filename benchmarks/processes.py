@@ -1,4 +1,4 @@
-"""The processes that measure and are measured: a fresh one each time, on a core of its own where there is one.
+"""The processes that measure and are measured: a fresh one each time, on a core of its own if there is one.
 
 A **server** (``servers``) prints its port and serves until it is terminated; a **client** (``clients``) and
 **work** (``work``) print one line of JSON, the fields of a Sample, and end. Nothing outlives this process: a
@@ -104,7 +104,8 @@ def client(module: str, server: Server, seconds: float, *arguments: str) -> Samp
     :raises BenchmarkError: if it fails.
     """
     own = [str(server.port), "--server", str(server.pid), "--seconds", str(seconds)]
-    return _sample(_command(f"clients.{module}", cores()[1], *own, *arguments), seconds, f"The client {module}")
+    command = _command(f"clients.{module}", cores()[1], *own, *arguments)
+    return _sample(command, seconds, f"The client {module}")
 
 
 def work(module: str, peer: Peer, seconds: float, *arguments: str) -> Sample:
@@ -114,7 +115,8 @@ def work(module: str, peer: Peer, seconds: float, *arguments: str) -> Sample:
     :raises BenchmarkError: if it fails.
     """
     own = [peer.name, "--seconds", str(seconds)]
-    return _sample(_command(f"work.{module}", cores()[0], *own, *arguments), seconds, f"{module} by {peer.name}")
+    command = _command(f"work.{module}", cores()[0], *own, *arguments)
+    return _sample(command, seconds, f"{module} by {peer.name}")
 
 
 def _sample(command: list[str], seconds: float, what: str) -> Sample:
@@ -143,7 +145,7 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, default=2.0, help="how long to measure, about")
     if module.startswith("clients."):
         made.add_argument("port", type=int)
-        made.add_argument("--server", type=int, required=True, help="its process id, to account for what it uses")
+        made.add_argument("--server", type=int, required=True, help="its process id: what it uses is told")
     return made
 
 

@@ -1,9 +1,9 @@
-"""Publishes on one connection and takes the message from each of them.
+"""Publishes on one connection and takes the message from each of them, in the order of their being made: one
+blocking ``recv_into`` for each delivery, and nothing else.
 
-To wait for each delivery would have the two processes wake each other up a thousand times for a message, and
-the client, not the server, would be what is measured. So this one waits for the connection that is served
-last; the others then have theirs, and each costs one ``recv_into`` that finds it there. Meanwhile the server
-is busy with the next message, which was published before.
+The next message is published when all have the last one. Two under way at once would be faster, and not fair:
+servers that leave Nagle's algorithm on would have the kernel put off what they send, until the client reads,
+and so at the client's expense.
 """
 
 from __future__ import annotations
@@ -21,36 +21,22 @@ __all__ = ["measure"]
 WARM_UP = 0.3
 
 
-class _Audience:
-    """All connections. Connections are accepted in order, so once the last one is heard all are there; and
-    served in order, so once the last one has a message all have it."""
-
-    def __init__(self, sockets: list[socket.socket], message: bytes) -> None:
-        self._message = message
-        self._delivery = bytearray(len(message))
-        self._publish = sockets[-1].send
-        self._first = sockets[0]
-        self._receivers = [each.recv_into for each in reversed(sockets)]
-
-    def _take(self) -> int:
-        """Take a message from each; return how many that was."""
-        message, delivery = self._message, self._delivery
-        size, whole = len(message), socket.MSG_WAITALL
-        for receive in self._receivers:
+def _publish(sockets: list[socket.socket], message: bytes, seconds: float) -> int:
+    """Publish, take it from all, and so on for so many seconds; return how many deliveries that was."""
+    clock = time.perf_counter
+    size, whole = len(message), socket.MSG_WAITALL
+    delivery = bytearray(size)
+    receivers = [each.recv_into for each in sockets]
+    publish = sockets[-1].send  # connections are accepted in order: once the last one is heard, all are there
+    deliveries = 0
+    end = clock() + seconds
+    while clock() < end:
+        publish(message)
+        for receive in receivers:
             if receive(delivery, size, whole) != size or delivery != message:
                 raise ConnectionError("The server closed a connection, or delivered what it was not sent.")
-        return len(self._receivers)
-
-    def publish(self, seconds: float) -> int:
-        """Publish for so many seconds, and wait until all is delivered; return how many deliveries."""
-        deliveries = 0
-        end = time.perf_counter() + seconds
-        self._publish(self._message)
-        self._first.recv_into(self._delivery, 1, socket.MSG_PEEK)  # the server has begun: not two at once
-        while time.perf_counter() < end:
-            self._publish(self._message)
-            deliveries += self._take()
-        return deliveries + self._take()
+        deliveries += len(receivers)
+    return deliveries
 
 
 def measure(port: int, server: int, seconds: float, count: int, size: int) -> Sample:
@@ -62,10 +48,9 @@ def measure(port: int, server: int, seconds: float, count: int, size: int) -> Sa
     """
     message = os.urandom(size)
     with connections(port, count) as sockets:
-        audience = _Audience(sockets, message)
-        audience.publish(min(WARM_UP, seconds))
+        _publish(sockets, message, min(WARM_UP, seconds))
         meter = Meter(server)
-        return meter.sample(audience.publish(seconds))
+        return meter.sample(_publish(sockets, message, seconds))
 
 
 def main() -> None:
