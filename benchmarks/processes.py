@@ -161,12 +161,19 @@ def settle_in(core: int | None, lifetime: int = 0) -> None:
 
 def announce(port: int) -> None:
     """Tell the process that compares on which port this server listens."""
-    print(port, flush=True)
+    _tell(str(port))
 
 
 def report_sample(sample: Sample) -> None:
     """Print what was found, for the process that compares."""
-    print(json.dumps(asdict(sample)), flush=True)
+    _tell(json.dumps(asdict(sample)))
+
+
+def _tell(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # whoever wanted to know was interrupted while it started this process
+        os._exit(1)  # at once: an orderly end would flush the line again, and complain
 
 
 # Looking at another process (Linux; elsewhere nothing is known)
