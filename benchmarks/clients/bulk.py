@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from dataclasses import replace
 
 from ..model import Sample
 from ..processes import parser, report_sample, settle_in
@@ -13,6 +14,7 @@ __all__ = ["MIB", "measure"]
 
 MIB = 1024 * 1024
 AT_ONCE = 4 * MIB
+WARM_UP = 16 * MIB
 # Linux can drop what it has received instead of copying it (tcp(7), MSG_TRUNC). Elsewhere the flag may mean
 # something else.
 _DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
@@ -27,19 +29,31 @@ def _discard(connection: socket.socket) -> int:
     return total
 
 
+def _ask(connection: socket.socket, amount: int) -> None:
+    connection.sendall(b"%d\r\n" % amount)
+
+
 def measure(port: int, server: int, amount: int) -> Sample:
     """Have a server send so many bytes; the value is MiB per second.
 
+    A second client asks for as many and takes none of them, which is to cost the server neither time nor
+    memory.
+
     :raises ConnectionError: if it sends more or less, or nothing for too long.
     """
-    with connections(port, 1) as (connection,):
+    with connections(port, 3) as (idle, short, long):
+        before = Meter(server)
+        _ask(idle, amount)
+        _ask(short, WARM_UP)  # once that has come the server has done for the idle one all that it can
+        _discard(short)
         meter = Meter(server)
-        connection.sendall(b"%d\r\n" % amount)
-        received = _discard(connection)
+        _ask(long, amount)
+        received = _discard(long)
         sample = meter.sample(received / MIB)
+        memory = before.sample(0).memory
     if received != amount:
         raise ConnectionError(f"The server was asked for {amount} bytes and sent {received}.")
-    return sample
+    return replace(sample, memory=memory)
 
 
 def main() -> None:

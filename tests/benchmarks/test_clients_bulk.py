@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+from functools import partial
 
 import pytest
 
@@ -12,12 +14,15 @@ from benchmarks.clients import bulk
 from .peer_threads import served
 
 
-def sends(connection: socket.socket, error: int = 0) -> None:
-    connection.sendall(bytes(int(connection.recv(64)) + error))
+def sends(*connections: socket.socket, error: int = 0) -> None:
+    """The first one takes nothing: it asks for more than can be sent to it."""
+    for each in connections[1:]:
+        with each:
+            each.sendall(bytes(int(each.recv(64)) + error))
 
 
 def test_bytes_are_counted() -> None:
-    with served(sends) as port:
+    with served(sends, 3) as port:
         sample = bulk.measure(port, os.getpid(), 3 * bulk.MIB)
     assert sample.work == 3
 
@@ -25,7 +30,21 @@ def test_bytes_are_counted() -> None:
 @pytest.mark.parametrize("error", [-1, 1])
 def test_more_or_less_is_an_error(error: int) -> None:
     with (
-        served(lambda connection: sends(connection, error)) as port,
+        served(partial(sends, error=error), 3) as port,
         pytest.raises(ConnectionError, match=f"asked for 1000 bytes and sent {1000 + error}"),
     ):
         bulk.measure(port, os.getpid(), 1000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is looked at in /proc")
+def test_what_the_server_holds_for_a_client_that_takes_nothing_is_seen() -> None:
+    held = []
+
+    def heedless(*connections: socket.socket) -> None:
+        held.append(os.urandom(int(connections[0].recv(64))))
+        sends(*connections)
+
+    with served(heedless, 3) as port:
+        # This process is the server: beyond its peak so far, whatever that was.
+        sample = bulk.measure(port, os.getpid(), 64 * bulk.MIB)
+    assert sample.memory is not None and sample.memory >= 48 * bulk.MIB

@@ -106,10 +106,14 @@ def line_echo(port: int) -> None:
 
 
 def bulk(port: int) -> None:
-    for count in (0, 1, 300_001, MORE_THAN_A_KERNEL_TAKES):
-        with connections(port, 1) as (connection,):
-            connection.sendall(b"%d\r\n" % count)
-            assert everything(connection) == (PIECE * (count // len(PIECE) + 1))[:count]
+    with connections(port, 4) as (slow, *others):
+        slow.sendall(
+            b"%d\r\n" % MORE_THAN_A_KERNEL_TAKES
+        )  # and it takes nothing until the others have theirs
+        for each, count in zip(others, (0, 1, 300_001), strict=True):
+            each.sendall(b"%d\r\n" % count)
+            assert everything(each) == PIECE * (count // len(PIECE)) + PIECE[: count % len(PIECE)]
+        assert everything(slow) == PIECE * (MORE_THAN_A_KERNEL_TAKES // len(PIECE))
 
 
 def broadcast(port: int) -> None:
