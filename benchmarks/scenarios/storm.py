@@ -40,10 +40,10 @@ SCENARIO = Scenario(
     "storm",
     "A storm of connections",
     "A client begins to connect 5,000 times at once; what counts is the time until the server has sent a "
-    "byte on each of these connections. In the second case the listen queue holds 100. Who finds it full is "
-    "not refused: the kernel drops the attempt, and the client's kernel sends it again a second later, all "
-    "of them at once. So these figures tell how many such seconds it took: the more a server accepts at "
-    "once, the fewer.",
+    "byte on each of these connections. The listen queue holds 4,096, the most that Linux allows unless it "
+    "is told otherwise, and 100 in the second case. Who finds it full is not refused: the kernel drops the "
+    "attempt, and the client's kernel sends it again a second later. So in the second case, and in the first "
+    "for a server that doesn't keep up, the figures tell how many such seconds it took.",
     (
         _case("storm", "5,000 connections at once", 4096),
         _case("storm-overflow", "5,000 connections at once, a listen queue of 100", 100),
