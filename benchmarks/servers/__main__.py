@@ -17,7 +17,7 @@ from . import BACKLOG, WORKLOADS
 
 def main() -> None:
     """Serve what the command line names, until terminated."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description="Run a server.")
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Run a server.")
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("workload", nargs="+", choices=WORKLOADS)
     parser.add_argument("--core", type=int, help="the core to stay on")
