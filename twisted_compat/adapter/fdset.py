@@ -88,10 +88,11 @@ class Registration:
         """
         descriptor = self.descriptor
         try:
-            for _ in range(SENDS_A_TURN):
+            why = descriptor.doWrite()
+            sends = 1
+            while self.armed and why is None and sends < SENDS_A_TURN:
                 why = descriptor.doWrite()
-                if why is not None or not self.armed:
-                    break
+                sends += 1
         except (KeyboardInterrupt, SystemExit):
             self.fdset.flush_again(self)
             raise

@@ -180,14 +180,20 @@ class FileDescriptor:
         return self._sent_all()
 
     def _sent_all(self) -> Any:
-        """The buffer is empty: nothing is to be called any more, unless somebody waited for that."""
+        """The buffer is empty: who waited for that? If nobody has more to write, call no more.
+
+        In this order, so that a producer that has more finds the descriptor armed.
+        """
+        if self.producer is not None or self.disconnecting or self._writeDisconnecting:
+            why = self._buffer_drained()
+            closing = self.disconnecting or self._writeDisconnecting
+            if why is not None or self._buffer.size or (closing and self.producer is None):
+                return why
         registration = self._registration
         if registration is None or registration.writing is not None:
             self.stopWriting()
         else:  # nothing is watched, so there is nothing to stop but the intention
             registration.armed = False
-        if self.producer is not None or self.disconnecting or self._writeDisconnecting:
-            return self._buffer_drained()
         return None
 
     def _buffer_drained(self) -> Any:
