@@ -112,7 +112,8 @@ class Case:
     :ivar measure: makes one sample.
     :ivar goals: which ratios are told, and what they should be.
     :ivar baseline: the peer that the others are told in relation to.
-    :ivar lockstep: whether server and client wait for each other, so that neither can be busy all the time.
+    :ivar lockstep: whether they wait by nature, for each other or for the kernel, so that nobody can be busy
+        all the time.
     """
 
     name: str

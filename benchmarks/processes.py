@@ -23,6 +23,7 @@ from pathlib import Path
 from .model import BenchmarkError, Peer, Sample
 
 __all__ = [
+    "BRIEF",
     "HOST",
     "Server",
     "announce",
@@ -40,6 +41,9 @@ __all__ = [
 
 HOST = "127.0.0.1"
 START_LIMIT = 20.0  # seconds for a server to print its port
+BRIEF = 0.25
+"""Of a measurement's time: work inside one process, which has no client to come up to speed, needs no more."""
+
 SLACK = 60  # seconds that a measurement may take beyond its own duration
 _PACKAGE = __package__ or "benchmarks"
 _ROOT = Path(__file__).resolve().parents[_PACKAGE.count(".") + 1]  # from where the package can be imported

@@ -34,7 +34,7 @@ BUSY = 0.95  # of its core: a server that has less to do than this is waiting fo
 IDLE = 0.85  # of its core: a client that has less to do than this can't be what the server is waiting for
 PACED = "the client sets the pace"
 DISTURBED = "disturbed: others used these cores"
-LOCKSTEP = "each waits for the other"
+LOCKSTEP = "mostly waiting, by its nature"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import partial
 
 from ..model import Case, Goal, Peer, Sample, Scenario, Unit
 from ..peers import LIBRARIES
-from ..processes import work
+from ..processes import BRIEF, work
 
 __all__ = ["SCENARIO"]
 
@@ -15,7 +15,7 @@ LOOPS = ("asyncio", "uvloop")
 
 def measure(what: str, peer: Peer, seconds: float) -> Sample:
     """How often a second the work is done, in a fresh process."""
-    return work("deferreds", peer, seconds, "--what", what)
+    return work("deferreds", peer, seconds * BRIEF, "--what", what)
 
 
 def _without_loop(what: str, title: str, least: float) -> Case:

@@ -28,6 +28,7 @@ def _case(name: str, title: str, backlog: int) -> Case:
         unit=Unit("s", more_is_better=False),
         peers=SERVERS,
         measure=partial(measure, backlog),
+        lockstep=True,
         goals=(
             Goal("ours-uvloop", "protocol-uvloop"),
             Goal("ours-uvloop", "twisted-epoll"),

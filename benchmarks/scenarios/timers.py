@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..model import Case, Goal, Peer, Sample, Scenario, Unit
-from ..processes import work
+from ..processes import BRIEF, work
 
 __all__ = ["SCENARIO"]
 
@@ -15,7 +15,7 @@ OVER_TWISTED = (Goal("ours-asyncio", "twisted-epoll"), Goal("ours-uvloop", "twis
 
 def measure(what: str, peer: Peer, seconds: float) -> Sample:
     """Timers per second, in a fresh process."""
-    return work("timers", peer, seconds, "--what", what)
+    return work("timers", peer, seconds * BRIEF, "--what", what)
 
 
 def _case(what: str, title: str, goals: tuple[Goal, ...]) -> Case:

@@ -6,7 +6,7 @@ from functools import partial
 
 from ..model import Case, Goal, Peer, Sample, Scenario, Unit
 from ..peers import LIBRARIES, TWISTED_STYLE
-from ..processes import work
+from ..processes import BRIEF, work
 from ..work.twisted_own import CHUNKS
 
 __all__ = ["SCENARIO"]
@@ -29,7 +29,7 @@ WITHOUT_REACTOR = {
 
 def measure(module: str, what: str, peer: Peer, seconds: float) -> Sample:
     """How much is done in a second, in a fresh process."""
-    return work(module, peer, seconds, "--what", what)
+    return work(module, peer, seconds * BRIEF, "--what", what)
 
 
 def _without_reactor(what: str, title: str, unit: str) -> Case:

@@ -86,7 +86,7 @@ def test_who_stands_in_for_the_baseline(measured: tuple[str, ...], baseline: str
         (0.8, 0.5, False, DISTURBED),
         (0.8, None, False, DISTURBED),
         (None, None, False, ""),
-        (0.4, 0.4, True, "each waits for the other"),
+        (0.4, 0.4, True, "mostly waiting, by its nature"),
     ],
 )
 def test_remarks(busy: float | None, client: float | None, lockstep: bool, remark: str) -> None:
