@@ -42,7 +42,7 @@ __all__ = [
 HOST = "127.0.0.1"
 START_LIMIT = 20.0  # seconds for a server to print its port
 BRIEF = 0.25
-"""Of a measurement's time: work inside one process, which has no client to come up to speed, needs no more."""
+"""Of a measurement's time: work inside one process has no client to come up to speed, and needs no more."""
 
 SLACK = 60  # seconds that a measurement may take beyond its own duration
 _PACKAGE = __package__ or "benchmarks"
