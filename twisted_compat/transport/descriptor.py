@@ -77,11 +77,12 @@ class FileDescriptor:
         # The reactor's record of this descriptor: its `armed` says that doWrite is going to be called, its
         # `writing` that the loop watches for it. Kept here, it spares each write the calls to find that out.
         self._registration: Any = None
-        # Read by every write: an attribute of the instance is found faster than one of a class far up. A
+        # Read by every read or write: an attribute of the instance is found faster than one of a class far up. A
         # subclass may say `connected = 1` in its class body, so each is taken from there.
         self.connected, self.disconnecting = self.connected, self.disconnecting
         self._writeDisconnected, self._writeDisconnecting = self._writeDisconnected, self._writeDisconnecting
         self.producer = self.producer
+        self.bufferSize, self.SEND_LIMIT = self.bufferSize, self.SEND_LIMIT
 
     # What a subclass gives
 
