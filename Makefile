@@ -68,6 +68,9 @@ package: $(STAMP)
 	@for file in $(WHEEL_HAS); do \
 		$(BIN)/python -m zipfile --list dist/*.whl | grep "^$$file " >/dev/null || { echo "The wheel lacks $$file."; exit 1; }; \
 	done
+	rm -rf build/wheel
+	$(BIN)/python -m zipfile --extract dist/*.whl build/wheel
+	cd build/wheel && PYTHONPATH=. $(abspath $(BIN))/python -m twisted_compat bench --list timers | grep timers-reset
 
 readme: $(STAMP)
 	$(BIN)/python -m pytest tests/test_readme.py

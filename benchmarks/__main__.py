@@ -24,7 +24,7 @@ from .page import check, write
 from .progress import Watch
 from .report import conclude
 from .results import Results, facts, load, save
-from .runner import Turn, absent, collect, plan, rounds
+from .runner import Turn, absent, collect, plan, take
 from .scenarios import SCENARIOS
 from .tables import show, show_facts, show_list
 
@@ -121,7 +121,7 @@ def _measure(
             for case, group in groupby(turns, key=lambda turn: turn.case):
                 _measure_case(group, seconds, watch, done)
                 keep()
-                watch.case_ended(case, next(iter(conclude([case], results.found)), None))
+                watch.case_ended(case, next(iter(conclude([case], results.found, results.failed)), None))
     except KeyboardInterrupt:
         keep()
         console.print("Interrupted. What was measured until then:")
@@ -150,7 +150,7 @@ def _measure_case(turns: Iterable[Turn], seconds: float, watch: Watch, done: lis
     for turn in turns:
         watch.begins(turn)
         if turn.peer not in failed:
-            [turn] = rounds([turn], seconds)
+            turn = take(turn, seconds)
             done.append(turn)
         if turn.error:
             failed.add(turn.peer)
@@ -181,7 +181,8 @@ def _show(
     console: Console, scenarios: Sequence[Scenario], results: Results, plots: Path | None, page: Path | None
 ) -> None:
     """Show results, and make of them what else is asked for."""
-    conclusions = conclude([case for scenario in scenarios for case in scenario.cases], results.found)
+    cases = [case for scenario in scenarios for case in scenario.cases]
+    conclusions = conclude(cases, results.found, results.failed)
     show_facts(console, results.facts)
     show(console, conclusions)
     if plots is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -132,6 +133,7 @@ class Scenario:
 
     :ivar about: for people: what is done, and what to bear in mind when reading the figures.
     :ivar needs: the programs that it can't do without.
+    :ivar linux: whether it asks of the system what only Linux has.
     """
 
     name: str
@@ -139,10 +141,14 @@ class Scenario:
     about: str
     cases: tuple[Case, ...]
     needs: tuple[str, ...] = ()
+    linux: bool = False
 
     def missing(self) -> str | None:
         """What this machine lacks to run the scenario, or None."""
-        return " and ".join(name for name in self.needs if shutil.which(name) is None) or None
+        absent = [name for name in self.needs if shutil.which(name) is None]
+        if self.linux and sys.platform != "linux":
+            absent.append("Linux")
+        return " and ".join(absent) or None
 
 
 Found = dict[str, dict[str, list[Sample]]]

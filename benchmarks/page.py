@@ -12,6 +12,7 @@ from pathlib import Path
 from .grids import Grid, amount, goals, memories, memory, times
 from .model import BenchmarkError, Scenario
 from .peers import PEERS
+from .processes import BRIEF
 from .report import DISTURBED, PACED, Conclusion, Standing
 from .results import Facts, Results
 
@@ -83,7 +84,8 @@ def _facts(results: Results) -> str:
     lines = [
         f"* {facts.cpu}, {facts.cores} cores, {facts.platform}; {pinned}",
         f"* {facts.python}; {versions}",
-        f"* {facts.rounds} rounds, in which the peers take turns of {facts.seconds:g} s; {facts.date[:10]}",
+        f"* {facts.rounds} rounds, in which the peers take turns of {facts.seconds:g} s ({BRIEF:g} of that for "
+        f"work without a client); {facts.date[:10]}",
         *(f"* {name} is left out: this machine lacks {lack}" for name, lack in results.absent.items()),
         *(f"* {case}: {peer} failed, and is left out there" for case, peer in results.failed),
     ]
@@ -136,7 +138,7 @@ def _ratio(row: Standing) -> str:
 def _one(conclusion: Conclusion) -> str:
     """What a ratio of 1 stands for."""
     base = next(row for row in conclusion.standings if row.peer == conclusion.baseline)
-    return f"{amount(base.value.middle)} {conclusion.case.unit.text}"
+    return f"{amount(base.value.middle)} {conclusion.case.unit.text} {MARKS.get(base.remark, '')}".strip()
 
 
 def _markdown(grid: Grid) -> str:

@@ -181,7 +181,7 @@ def _overview(conclusions: Sequence[Conclusion], facts: Facts) -> Figure:
         labelled = [(label, rows[name]) for name, label in SHORT.items() if name in rows]
         groups.append((HEADLINES[conclusion.case.name], labelled))
     heights = [max(len(labelled) * BAR, 2 * LINE) for _, labelled in groups]
-    about = "Times as fast as Twisted on its epollreactor (the dashed line). Ours: twisted-compat."
+    about = "Times as fast as Twisted (the dashed line), on epollreactor. Ours: twisted-compat."
     page = _Page(HEAD + sum(heights) + SHORT_GAP * len(groups) + FOOT, "At a glance", about, facts)
     furthest = _furthest(conclusions)
     for (headline, labelled), height in zip(groups, heights, strict=True):

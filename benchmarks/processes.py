@@ -1,8 +1,8 @@
 """The processes that measure and are measured: a fresh one each time, on a core of its own if there is one.
 
 A **server** (``servers``) prints its port and serves until it is terminated; a **client** (``clients``) and
-**work** (``work``) print one line of JSON, the fields of a Sample, and end. Nothing outlives this process: a
-server ends by itself some time after it should have been done with.
+**work** (``work``) print one line of JSON, the fields of a Sample, and end. Should this
+process be killed, a server ends by itself a minute or so after it should have been done with.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ __all__ = [
     "client",
     "cores",
     "cpu_time",
+    "forget_peak",
     "parser",
     "peak_memory",
     "report_sample",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 HOST = "127.0.0.1"
+SLOWING = frozenset({"PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONDONTWRITEBYTECODE", "PYTHONTRACEMALLOC"})
 START_LIMIT = 20.0  # seconds for a server to print its port
 BRIEF = 0.25
 """Of a measurement's time: work inside one process has no client to come up to speed, and needs no more."""
@@ -66,6 +68,16 @@ def cores() -> tuple[int | None, int | None]:
     return (allowed[0], allowed[1]) if len(allowed) > 1 else (None, None)
 
 
+def _limit(seconds: float) -> float:
+    """Seconds that a measurement may take, of which so many are measured."""
+    return 3 * seconds + SLACK
+
+
+def _environment() -> dict[str, str]:
+    """The environment of those who are measured: as this one's, without what makes Python slow."""
+    return {name: value for name, value in os.environ.items() if name not in SLOWING}
+
+
 def _command(module: str, core: int | None, *arguments: str) -> list[str]:
     pinned = [] if core is None else ["--core", str(core)]
     return [sys.executable, "-m", f"{_PACKAGE}.{module}", *arguments, *pinned]
@@ -80,11 +92,11 @@ def serving(peer: Peer, workload: str, seconds: float, *arguments: str) -> Itera
     :param arguments: more of the server's command line.
     :raises BenchmarkError: if it doesn't come up.
     """
-    lifetime = str(int(START_LIMIT + seconds + SLACK + 1))
+    lifetime = str(int(START_LIMIT + _limit(seconds) + 1))
     command = _command("servers", cores()[0], peer.name, workload, "--lifetime", lifetime, *arguments)
     # A session of its own: Ctrl-C reaches this process alone, which then ends the server quietly.
     with subprocess.Popen(
-        command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command, cwd=_ROOT, env=_environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -130,7 +142,8 @@ def _sample(command: list[str], seconds: float, what: str) -> Sample:
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             text=True,
-            timeout=3 * seconds + SLACK,
+            env=_environment(),
+            timeout=_limit(seconds),
             check=True,
             start_new_session=True,  # as above
         )
@@ -195,6 +208,12 @@ def cpu_time(pid: int) -> float | None:
 def resident(pid: int) -> int | None:
     """Bytes of memory that a process holds now (proc(5), ``status``, VmRSS)."""
     return _status(pid, "VmRSS")
+
+
+def forget_peak(pid: int) -> None:
+    """Have :func:`peak_memory` begin anew for a process (proc(5), ``clear_refs``)."""
+    if sys.platform == "linux":
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory(pid: int) -> int | None:

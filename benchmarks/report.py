@@ -8,8 +8,8 @@ All ratios say how many times *as good*: of a unit of which less is better, the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 
 from .model import Case, Found, Goal, Sample
@@ -32,6 +32,7 @@ FALLBACKS = ("twisted-epoll", "twisted", "bare-asyncio", "protocol-asyncio")
 
 BUSY = 0.95  # of its core: a server that has less to do than this is waiting for somebody
 IDLE = 0.85  # of its core: a client that has less to do than this can't be what the server is waiting for
+FULL = 0.97  # of its core: a client that has this much to do can't ask for more, however busy the server is
 PACED = "the client sets the pace"
 DISTURBED = "disturbed: others used these cores"
 LOCKSTEP = "mostly waiting, by its nature"
@@ -82,27 +83,38 @@ class Verdict:
     :ivar figure: how many times as good ours is, or by how much of the unit it exceeds the other, whichever
         the goal is about; None where values have no ratio.
     :ivar cpu_ratio: work for the same CPU time; None where that isn't known.
-    :ivar disturbed: whether other processes were in the way of either peer, so that nothing is decided.
+    :ivar doubt: why the figure decides nothing; empty where it does.
+    :ivar failed: who of the two could not be measured; empty if both could.
     """
 
     case: str
     goal: Goal
     figure: Span | None
     cpu_ratio: float | None
-    disturbed: bool
+    doubt: str = ""
+    failed: str = ""
 
     @property
     def outcome(self) -> str:
         """What became of the goal, in a word or two; empty where only the ratio is asked for."""
         if self.goal.at_most is None and not self.goal.least:
             return ""
+        if self.failed:
+            return f"FAILED: {self.failed}"
         if self.figure is None:
             return "undecided: no ratio"
-        if self.disturbed:
-            return "undecided: disturbed"
+        if self.doubt:
+            return f"undecided: {self.doubt}"
+        return "met" if self.reached else "MISSED"
+
+    @property
+    def reached(self) -> bool:
+        """Whether the figure is as good as the goal asks for."""
+        if self.figure is None:
+            return False
         if self.goal.at_most is not None:
-            return "met" if self.figure.middle <= self.goal.at_most else "MISSED"
-        return "met" if self.figure.middle >= self.goal.least else "MISSED"
+            return self.figure.middle <= self.goal.at_most
+        return self.figure.middle >= self.goal.least
 
 
 @dataclass(frozen=True)
@@ -119,20 +131,30 @@ class Conclusion:
     verdicts: tuple[Verdict, ...]
 
 
-def conclude(cases: Sequence[Case], found: Found) -> list[Conclusion]:
-    """The conclusions on all cases of which something was measured."""
-    return [_conclusion(case, found[case.name]) for case in cases if found.get(case.name)]
+def conclude(
+    cases: Sequence[Case], found: Found, failed: Collection[tuple[str, str]] = ()
+) -> list[Conclusion]:
+    """The conclusions on all cases of which something was measured.
+
+    :param failed: cases and peers, by name, whose measurement failed: goals about them are not forgotten.
+    """
+    return [
+        _conclusion(case, found[case.name], {peer for name, peer in failed if name == case.name})
+        for case in cases
+        if found.get(case.name)
+    ]
 
 
-def _conclusion(case: Case, measured: Measured) -> Conclusion:
+def _conclusion(case: Case, measured: Measured, failed: set[str]) -> Conclusion:
+    measured = {name: samples for name, samples in measured.items() if name in case.peers}
     names = (case.baseline, *FALLBACKS, *measured)
     baseline = next(name for name in names if name in measured)
     standings = [_standing(case, name, measured, baseline) for name in measured]
     standings.sort(key=lambda standing: standing.value.middle, reverse=case.unit.more_is_better)
     verdicts = [
-        _verdict(case, goal, measured)
+        (_failure if {goal.ours, goal.other} & failed else _verdict)(case, goal, measured)
         for goal in case.goals
-        if goal.ours in measured and goal.other in measured
+        if {goal.ours, goal.other} <= failed | measured.keys()
     ]
     return Conclusion(case, baseline, tuple(standings), tuple(verdicts))
 
@@ -154,17 +176,30 @@ def _standing(case: Case, name: str, measured: Measured, baseline: str) -> Stand
 def _verdict(case: Case, goal: Goal, measured: Measured) -> Verdict:
     ours, other = measured[goal.ours], measured[goal.other]
     figure = _ratio(case, ours, other) if goal.at_most is None else _difference(ours, other)
-    disturbed = DISTURBED in (_remark(case, ours), _remark(case, other))
-    return Verdict(case.name, goal, figure, _cpu_ratio(ours, other), disturbed)
+    verdict = Verdict(case.name, goal, figure, _cpu_ratio(ours, other))
+    remarks = (_remark(case, ours), _remark(case, other))
+    if DISTURBED in remarks:
+        return replace(verdict, doubt="disturbed")
+    # Whoever the client held back can do more: that may be what ours lacks, or what the other one lacks.
+    if remarks[0 if not verdict.reached else 1] == PACED:
+        return replace(verdict, doubt="the client held one back")
+    return verdict
+
+
+def _failure(case: Case, goal: Goal, measured: Measured) -> Verdict:
+    """One of the two is not among the measured."""
+    return Verdict(case.name, goal, None, None, failed=goal.other if goal.ours in measured else goal.ours)
 
 
 def _remark(case: Case, samples: Sequence[Sample]) -> str:
     busy = _share(samples, [sample.cpu for sample in samples])
+    client = _share(samples, [sample.client_cpu for sample in samples])
+    if client is not None and client >= FULL:
+        return PACED
     if busy is None or busy >= BUSY:
         return ""
     if case.lockstep:
         return LOCKSTEP
-    client = _share(samples, [sample.client_cpu for sample in samples])
     return PACED if client is not None and client >= IDLE else DISTURBED
 
 

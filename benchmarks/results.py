@@ -110,7 +110,8 @@ def save(path: Path, results: Results, cases: Sequence[Case]) -> None:
 
     :param cases: what was measured; they have the goals.
     """
-    verdicts = [verdict for conclusion in conclude(cases, results.found) for verdict in conclusion.verdicts]
+    conclusions = conclude(cases, results.found, results.failed)
+    verdicts = [verdict for conclusion in conclusions for verdict in conclusion.verdicts]
     content = {
         "format": FORMAT,
         **asdict(results),

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from .model import BenchmarkError, Case, Found, Sample
 from .peers import PEERS
 
-__all__ = ["Turn", "absent", "collect", "plan", "rounds"]
+__all__ = ["Turn", "absent", "collect", "plan", "take"]
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,12 @@ def plan(cases: Sequence[Case], count: int, without: Collection[str] = ()) -> li
     ]
 
 
-def rounds(turns: Sequence[Turn], seconds: float) -> Iterator[Turn]:
-    """Measure, turn by turn; each is given back with its sample, or with the reason why it has none."""
-    for turn in turns:
-        try:
-            sample = turn.case.measure(PEERS[turn.peer], seconds)
-        except BenchmarkError as error:
-            yield Turn(turn.case, turn.peer, turn.round, error=str(error))
-        else:
-            yield Turn(turn.case, turn.peer, turn.round, sample)
+def take(turn: Turn, seconds: float) -> Turn:
+    """Measure; the turn with its sample, or with the reason why it has none."""
+    try:
+        return replace(turn, sample=turn.case.measure(PEERS[turn.peer], seconds))
+    except BenchmarkError as error:
+        return replace(turn, error=str(error))
 
 
 def collect(turns: Sequence[Turn]) -> Found:

@@ -42,6 +42,8 @@ def show_facts(console: Console, facts: Facts) -> None:
     )
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     console.print(Text(f"{versions}; {facts.rounds} round{'s' * (facts.rounds > 1)} of {facts.seconds:g} s"))
+    if facts.seconds < 1:
+        console.print(Text("In so little time some cases do less than their titles say; it decides nothing."))
     console.print()
 
 

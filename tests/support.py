@@ -5,12 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
+
+import pytest
 
 T = TypeVar("T")
+PEERS_REQUIRED = os.environ.get("TWISTED_COMPAT_REQUIRE_PEERS", "") not in ("", "0")
+"""Whether a test may not be skipped for want of what it talks to: so in CI."""
+
 DEADLINE = 10.0  # seconds: far beyond what anything here needs, so that only a hang reaches it
 
 
@@ -52,3 +58,9 @@ def no_reference_cycles() -> Iterator[None]:
     finally:
         gc.enable()
     assert garbage == 0
+
+
+def skip_without(what: str, remedy: str) -> NoReturn:
+    """Skip a test for want of ``what``; where nothing may be missing, fail."""
+    assert not PEERS_REQUIRED, f"{what} is required here: {remedy}"
+    pytest.skip(f"{what} is not installed")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
+
+import pytest
 
 import twisted_compat
+from tests.support import PEERS_REQUIRED
 
 IMPORTING = """
 import asyncio, os, selectors, signal, socket, threading
@@ -45,3 +49,9 @@ def test_every_public_name_is_there() -> None:
 
 def test_it_has_a_version() -> None:
     assert all(part.isdigit() for part in twisted_compat.__version__.split(".")[:2])
+
+
+@pytest.mark.parametrize("package", ["click", "matplotlib", "redis", "rich", "twisted", "uvloop"])
+def test_what_tests_can_do_without_is_there_where_nothing_may_be_missing(package: str) -> None:
+    if PEERS_REQUIRED:
+        assert find_spec(package) is not None

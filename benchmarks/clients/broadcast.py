@@ -1,9 +1,8 @@
 """Publishes on one connection and takes the message from each of them, in the order of their being made: one
 blocking ``recv_into`` for each delivery, and nothing else.
 
-The next message is published when all have the last one. Two under way at once would be faster, and not fair:
-servers that leave Nagle's algorithm on would have the kernel put off what they send, until the client reads,
-and so at the client's expense.
+The next message is published when all have the last one: where two are under way, a server that is behind may
+send both at once, and would seem the faster for it.
 """
 
 from __future__ import annotations

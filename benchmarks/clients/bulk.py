@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..model import Sample
 from ..processes import parser, report_sample, settle_in
+from ..servers import ANEW
 from .sockets import Meter, connections
 
 __all__ = ["MIB", "measure"]
@@ -15,6 +16,7 @@ __all__ = ["MIB", "measure"]
 MIB = 1024 * 1024
 AT_ONCE = 4 * MIB
 WARM_UP = 16 * MIB
+UNTAKEN = 256 * MIB
 # Linux can drop what it has received instead of copying it (tcp(7), MSG_TRUNC). Elsewhere the flag may mean
 # something else.
 _DROP = socket.MSG_TRUNC if sys.platform == "linux" else 0
@@ -29,21 +31,20 @@ def _discard(connection: socket.socket) -> int:
     return total
 
 
-def _ask(connection: socket.socket, amount: int) -> None:
-    connection.sendall(b"%d\r\n" % amount)
+def _ask(connection: socket.socket, amount: int, manner: bytes = b"") -> None:
+    connection.sendall(b"%d%b\r\n" % (amount, manner))
 
 
 def measure(port: int, server: int, amount: int) -> Sample:
     """Have a server send so many bytes; the value is MiB per second.
 
-    A second client asks for as many and takes none of them, which is to cost the server neither time nor
-    memory.
+    A second client asks for very much and takes nothing, which is to cost the server neither time nor memory.
 
     :raises ConnectionError: if it sends more or less, or nothing for too long.
     """
     with connections(port, 3) as (idle, short, long):
         before = Meter(server)
-        _ask(idle, amount)
+        _ask(idle, UNTAKEN, b" " + ANEW)
         _ask(short, WARM_UP)  # once that has come the server has done for the idle one all that it can
         _discard(short)
         meter = Meter(server)

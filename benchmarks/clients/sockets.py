@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..model import Sample
-from ..processes import HOST, cpu_time, peak_memory, resident
+from ..processes import HOST, cpu_time, forget_peak, peak_memory, resident
 
 __all__ = ["PATIENCE", "Meter", "connect", "connections", "reset"]
 
@@ -64,6 +64,7 @@ class Meter:
 
     def __init__(self, server: int) -> None:
         self._server = server
+        forget_peak(server)
         self._memory = resident(server)
         self._cpu = cpu_time(server)
         self._client_cpu = time.process_time()

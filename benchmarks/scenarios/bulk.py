@@ -61,8 +61,8 @@ SCENARIO = Scenario(
     "The server sends 1 GiB in pieces of 64 KiB to a client that throws them away. push: an IPushProducer "
     "that writes until it is told to pause; asyncio.Protocol with pause_writing and resume_writing, streams "
     "with drain(). pull: an IPullProducer that writes a piece whenever it is asked; asyncio has no such "
-    "thing, so its peers do as before. Beside it a client asks for as much and takes nothing: a server whose "
-    "memory grows by more than 64 MiB fails.",
+    "thing, so its peers do as before. Beside it a client asks for 256 MiB and takes nothing: a server "
+    "whose memory grows by more than 64 MiB meanwhile fails.",
     (
         _case("push", "1 GiB from a producer that pauses"),
         _case("pull", "1 GiB from a producer that is asked for each piece"),

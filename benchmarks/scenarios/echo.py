@@ -44,7 +44,7 @@ SCENARIO = Scenario(
     "echo",
     "Request and response",
     "Each connection sends a request, waits until all of it has come back, and sends the next. raw-epoll, a "
-    "Python loop that does nothing but recv and send, is the ceiling: what the client asks of that one is "
-    "the most that it can ask of anyone.",
+    "Python loop that does nothing but recv and send, shows what the rest of a server in Python costs; it is "
+    "about as much as the client can ask for.",
     tuple(_case(size, connections) for size in SIZES for connections in CONNECTIONS),
 )

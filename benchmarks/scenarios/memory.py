@@ -36,4 +36,5 @@ SCENARIO = Scenario(
             ),
         ),
     ),
+    linux=True,
 )

@@ -49,4 +49,5 @@ SCENARIO = Scenario(
         _case("storm", "5,000 connections at once", 4096),
         _case("storm-overflow", "5,000 connections at once, a listen queue of 100", 100),
     ),
+    linux=True,
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from ..model import Case, Goal, Peer, Sample, Scenario, Unit
+from ..peers import BARE, TWISTED_STYLE
 from ..processes import BRIEF, work
 
 __all__ = ["SCENARIO"]
 
-PEERS = ("ours-asyncio", "ours-uvloop", "twisted-epoll", "twisted-asyncio", "bare-asyncio", "bare-uvloop")
+PEERS = (*TWISTED_STYLE, *BARE)
 OVER_TWISTED = (Goal("ours-asyncio", "twisted-epoll"), Goal("ours-uvloop", "twisted-epoll"))
 
 

@@ -9,18 +9,22 @@ imported only by the server that needs it, so that no peer pays for another's.
 
 from __future__ import annotations
 
-__all__ = ["BACKLOG", "PIECE", "WORKLOADS"]
+from collections.abc import Iterator
+
+__all__ = ["ANEW", "BACKLOG", "PIECE", "WORKLOADS", "pieces"]
 
 BACKLOG = 1024
 
 PIECE = bytes(range(256)) * 256
 """64 KiB: what "push" and "pull" write at once. They send as much of it, over and over, as is asked for."""
 
+ANEW = b"anew"
+
 WORKLOADS = {
     "echo": "sends back what it is sent",
     "lines": "counts lines that end with CRLF; answers the line '.' with how many came since the last one",
     "line-echo": "sends back each line that it is sent",
-    "push": "sends as many bytes as a line of digits asks for, until told to pause; then closes",
+    "push": "sends as many bytes as a line asks for (see pieces), until told to pause; then closes",
     "pull": "the same, a piece whenever it is asked for one (where there is no such thing: as push)",
     "broadcast": "sends what any connection sends to all of them",
     "resp": "is the Redis server of examples/resp_server.py",
@@ -28,3 +32,17 @@ WORKLOADS = {
     "greet": "sends a byte to whoever connects, and keeps the connection",
 }
 """What each workload's server does, whoever the peer is. All put up with clients that go away."""
+
+
+def pieces(request: bytes) -> Iterator[bytes]:
+    """What "push" and "pull" send.
+
+    :param request: a line: how many bytes; and behind a space, perhaps, ANEW: then each piece is made anew. A
+        server that doesn't wait for its client, and keeps many references to one piece, would seem modest.
+    """
+    amount, _, manner = request.partition(b" ")
+    left = int(amount)
+    while left:
+        piece = PIECE[:left]
+        left -= len(piece)
+        yield bytes(bytearray(piece)) if manner == ANEW else piece

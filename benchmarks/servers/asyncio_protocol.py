@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..processes import HOST, announce
-from . import PIECE, resp_asyncio
+from . import pieces, resp_asyncio
 
 __all__ = ["PROTOCOLS", "Connected", "LineProtocol", "serve"]
 
@@ -63,23 +63,23 @@ class LineEcho(LineProtocol):
 
 
 class Push(LineProtocol):
-    left = 0
     paused = False
 
     def line_received(self, line: bytes) -> None:
-        self.left = int(line)
+        self.pieces = pieces(line)
         self.resume_writing()
 
     def resume_writing(self) -> None:
         self.paused = False
         transport = self.transport
-        while self.left and not self.paused and not transport.is_closing():
-            piece = PIECE[: self.left]
-            self.left -= len(piece)
+        while not self.paused and not transport.is_closing():
+            piece = next(self.pieces, None)
+            if piece is None:
+                # Not at once: selector transports that are closed while they resume lose their connection
+                # twice.
+                asyncio.get_running_loop().call_soon(transport.close)
+                return
             transport.write(piece)
-        if not self.left:
-            # Not at once: selector transports that are closed while they resume lose their connection twice.
-            asyncio.get_running_loop().call_soon(transport.close)
 
     def pause_writing(self) -> None:
         self.paused = True

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from functools import partial
 
 from ..processes import HOST, announce
-from . import PIECE, resp_asyncio
+from . import pieces, resp_asyncio
 
 __all__ = ["HANDLERS", "serve"]
 
@@ -47,10 +47,8 @@ async def line_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 async def push(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError), closing(writer):
-        left = int(await reader.readline() or 0)  # nothing, from a client that has gone
-        while left:
-            piece = PIECE[:left]
-            left -= len(piece)
+        request = (await reader.readline()).rstrip()
+        for piece in pieces(request) if request else ():  # it is empty from a client that has gone
             writer.write(piece)
             await writer.drain()
 

@@ -1,6 +1,6 @@
 """The least that a server in Python can do: no protocol, no buffer, no errors to speak of.
 
-It serves echoes only, as the ceiling: what a client asks of this one is the most that it can ask of anyone.
+It serves echoes only, to show what is left of the time for everything else that a server does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def serve(workloads: Sequence[str], backlog: int) -> None:
         for fd, _event in poller.poll():
             if fd == accepting:
                 connection, _address = listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connections[connection.fileno()] = connection
                 poller.register(connection, select.EPOLLIN)
                 continue

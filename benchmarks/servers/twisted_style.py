@@ -11,7 +11,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from . import PIECE, resp
+from . import pieces, resp
 
 __all__ = ["PROTOCOLS", "factory"]
 
@@ -47,31 +47,29 @@ def _line_echo(words: Any) -> type[Any]:
 
 
 class _Pieces:
-    """Pieces of the bytes that are asked for; then the end of the connection.
+    """What a request asks for, piece by piece; then the end of the connection."""
 
-    :param left: how many bytes are to come.
-    """
-
-    def __init__(self, transport: Any, left: int) -> None:
+    def __init__(self, transport: Any, request: bytes) -> None:
         self.transport = transport
-        self.left = left
+        self.pieces = pieces(request)
 
-    def send_piece(self) -> None:
-        piece = PIECE[: self.left]
-        self.left -= len(piece)
+    def send_piece(self) -> bool:
+        """Send the next piece, or finish; which of the two it was."""
+        piece = next(self.pieces, None)
+        if piece is None:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+            return False
         self.transport.write(piece)
-
-    def finish(self) -> None:
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        return True
 
 
-def _sender(words: Any, producer: Callable[[Any, int], Any], streaming: bool) -> type[Any]:
+def _sender(words: Any, producer: Callable[[Any, bytes], Any], streaming: bool) -> type[Any]:
     """A protocol that has ``producer`` make what is asked for."""
 
     class Sender(words.basic.LineReceiver):  # type: ignore[misc]  # a base that is Any: see the top
         def lineReceived(self, line: bytes) -> None:
-            made = producer(self.transport, int(line))
+            made = producer(self.transport, line)
             self.transport.registerProducer(made, streaming)
             if streaming:  # one that isn't is asked for its first piece as it is registered
                 made.resumeProducing()
@@ -86,10 +84,8 @@ def _push(words: Any) -> type[Any]:
 
         def resumeProducing(self) -> None:
             self.paused = False
-            while self.left and not self.paused:
-                self.send_piece()
-            if not self.left:
-                self.finish()
+            while not self.paused and self.send_piece():
+                pass
 
         def pauseProducing(self) -> None:
             self.paused = True
@@ -104,10 +100,7 @@ def _pull(words: Any) -> type[Any]:
     @implementer(words.interfaces.IPullProducer)
     class Pull(_Pieces):
         def resumeProducing(self) -> None:
-            if self.left:
-                self.send_piece()
-            else:
-                self.finish()
+            self.send_piece()
 
         def stopProducing(self) -> None:
             pass  # nobody is going to ask for more

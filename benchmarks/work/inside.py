@@ -28,7 +28,6 @@ class Inside:
 
     :ivar later: has something called in so many seconds, with arguments.
     :ivar reactor: the reactor; None where a loop runs by itself.
-    :ivar loop: the asyncio loop; None where there is none below the reactor.
     :param stop: makes the loop or reactor end.
     """
 
@@ -37,11 +36,9 @@ class Inside:
         later: Callable[..., Any],
         stop: Callable[[], object],
         reactor: Any = None,
-        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.later = later
         self.reactor = reactor
-        self.loop = loop
         self._stop = stop
         self._found: Sample | None = None
         self._error: Exception | None = None
@@ -91,7 +88,7 @@ def run_inside(peer: Peer, start: Callable[[Inside], object]) -> Sample:
 
 async def _in_loop(loop: asyncio.AbstractEventLoop, start: Callable[[Inside], object]) -> Sample:
     ended = asyncio.Event()
-    inside = Inside(loop.call_later, ended.set, loop=loop)
+    inside = Inside(loop.call_later, ended.set)
     inside.guarded(start)(inside)
     await ended.wait()
     return inside.outcome()
@@ -102,7 +99,7 @@ async def _in_ours(loop: asyncio.AbstractEventLoop, start: Callable[[Inside], ob
 
     ended = asyncio.Event()
     async with AsyncioReactor() as reactor:
-        inside = Inside(reactor.callLater, ended.set, reactor, loop)
+        inside = Inside(reactor.callLater, ended.set, reactor)
         inside.guarded(start)(inside)
         await ended.wait()
     return inside.outcome()

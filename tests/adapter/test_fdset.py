@@ -14,7 +14,7 @@ import pytest
 from zope.interface import implementer
 
 from tests.adapter.strangers import Ours, Stranger, give_number, pair, reset, tcp_pair
-from tests.support import until
+from tests.support import until, within
 from twisted_compat import error
 from twisted_compat.adapter.fdset import SENDS_A_TURN, DescriptorSet
 from twisted_compat.adapter.ownership import Ownership
@@ -892,14 +892,86 @@ async def test_a_producer_that_never_waits_leaves_others_their_turn(fdset: Any, 
     other.events = ours.events
     ours.registerProducer(Pieces(ours, 100), False)
     other.write(b"y")
+    received = b""
+    while len(received) < 100:
+        received += await within(asyncio.get_running_loop().sock_recv(peer, 1000))
     await until(lambda: ours.producer is None)
     await turns()
-    assert peer.recv(1000) == b"x" * 100 and other_peer.recv(10) == b"y"
-    assert spied.flushes == -(-100 // SENDS_A_TURN) and spied.watched_writers == 0
-    assert len(ours.events) == 101
+    assert received == b"x" * 100 and other_peer.recv(10) == b"y"
+    assert ours.events[: SENDS_A_TURN + 1] == ["send"] * (SENDS_A_TURN + 1) and len(ours.events) == 101
+    assert (spied.flushes, spied.watched_writers) == (1, 1)  # the rest came with the loop's own turns
     assert fdset.getWriters() == []
     ours.connectionLost(None)
     other.connectionLost(None)
+
+
+async def test_a_write_that_tells_nothing_is_not_called_without_end(fdset: Any, sockets: Any) -> None:
+    class Silent(Ours):
+        def doWrite(self) -> None:
+            self.events.append("called")
+            super().doWrite()
+
+    skt, _ = sockets()
+    ours = Silent(skt, fdset)
+    ours.write(b"x" * 5_000_000)  # more than a kernel takes from someone whom nobody reads
+    await turns()
+    called = len(ours.events)
+    await turns()
+    assert len(ours.events) == called
+    ours.connectionLost(None)
+
+
+def test_a_write_that_is_refused_is_refused_again(loop_factory: Any, sockets: Any) -> None:
+    loop = loop_factory()
+    fdset = make_set(loop)
+    skt, _ = sockets()
+    ours = Ours(skt, fdset)
+    loop.close()
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            ours.write(b"x")
+    assert ours.dataBuffer == b""
+
+
+class Queueing(Ours):
+    """Keeps what is written in a queue of its own until it can be sent."""
+
+    def __init__(self, *args: Any) -> None:
+        self.queue: list[bytes] = []
+        super().__init__(*args)
+
+    def write(self, data: Any) -> None:
+        self.queue.append(data)
+        self.startWriting()
+
+    def doWrite(self) -> Any:
+        while self.queue:
+            super().write(self.queue.pop(0))
+        return super().doWrite()
+
+
+async def test_asking_to_write_is_enough_for_a_producer_to_go_on(fdset: Any, sockets: Any) -> None:
+    skt, peer = sockets()
+    ours = Queueing(skt, fdset)
+    ours.registerProducer(Pieces(ours, 50), False)
+    await until(lambda: ours.producer is None)
+    await turns()
+    assert peer.recv(100) == b"x" * 50 and fdset.getWriters() == []
+    ours.connectionLost(None)
+
+
+async def test_a_closing_that_is_not_ready_yet_is_asked_once(fdset: Any, sockets: Any) -> None:
+    class Waiting(Ours):
+        def _postLoseConnection(self) -> Any:
+            self.events.append("closing")
+
+    skt, _ = sockets()
+    ours = Waiting(skt, fdset)
+    ours.write(b"x")
+    ours.loseConnection()
+    await turns()
+    assert ours.events == ["send", "closing"]
+    ours.connectionLost(None)
 
 
 async def test_disarmed_before_its_flush(fdset: Any, sockets: Any) -> None:

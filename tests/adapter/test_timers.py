@@ -244,6 +244,31 @@ def test_an_interrupt_in_one_call_that_is_due_at_once_loses_no_other(
     loop.close()
 
 
+async def test_after_an_interrupt_the_order_is_kept() -> None:
+    timers = make()
+    made: list[int] = []
+
+    def first() -> None:
+        timers.callLater(0, made.append, 3)
+        raise KeyboardInterrupt
+
+    timers.callLater(0, first)
+    timers.callLater(0, made.append, 2)
+    with pytest.raises(KeyboardInterrupt):
+        timers._make_turn()  # as the loop does, which would end with it
+    await until(lambda: made == [2, 3])
+
+
+async def test_moved_to_now_inside_the_turn_it_keeps_its_place() -> None:
+    timers = make()
+    made: list[int] = []
+    timers.callLater(0, lambda: second.reset(0))
+    second = timers.callLater(0, made.append, 2)
+    timers.callLater(0, made.append, 3)
+    await until(lambda: len(made) == 2)
+    assert made == [2, 3]
+
+
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_what_ends_the_program_gets_through(loop_factory: LoopFactory, kind: type[BaseException]) -> None:
     loop = loop_factory()

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.loops import new_loop
 from benchmarks.model import Peer
 from benchmarks.peers import PEERS
+from tests.support import skip_without
 
 
 @contextmanager
@@ -20,8 +21,9 @@ def usable(name: str) -> Iterator[Peer]:
     install a reactor, for good, it gets one that is nobody else's.
     """
     peer = PEERS[name]
-    if peer.missing() is not None:
-        pytest.skip(f"{name} needs {peer.missing()}")
+    lack = peer.missing()
+    if lack is not None:
+        skip_without(lack, "pip install twisted uvloop")
     loops: list[asyncio.AbstractEventLoop] = []
 
     def install(kind: str) -> Any:

@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from benchmarks.clients import bulk
+from benchmarks.servers import ANEW
 
 from .peer_threads import served
 
@@ -41,10 +42,12 @@ def test_what_the_server_holds_for_a_client_that_takes_nothing_is_seen() -> None
     held = []
 
     def heedless(*connections: socket.socket) -> None:
-        held.append(os.urandom(int(connections[0].recv(64))))
+        amount, manner = connections[0].recv(64).split()
+        assert manner == ANEW
+        held.append(os.urandom(int(amount) // 4))
         sends(*connections)
 
     with served(heedless, 3) as port:
         # This process is the server: beyond its peak so far, whatever that was.
-        sample = bulk.measure(port, os.getpid(), 64 * bulk.MIB)
+        sample = bulk.measure(port, os.getpid(), bulk.MIB)
     assert sample.memory is not None and sample.memory >= 48 * bulk.MIB

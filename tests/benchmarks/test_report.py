@@ -74,7 +74,7 @@ def test_work_for_the_same_cpu_time() -> None:
     ],
 )
 def test_who_stands_in_for_the_baseline(measured: tuple[str, ...], baseline: str) -> None:
-    [conclusion] = conclude([case()], {"made-up": {peer: [sample(1)] for peer in measured}})
+    [conclusion] = conclude([case(peers=measured)], {"made-up": {peer: [sample(1)] for peer in measured}})
     assert conclusion.baseline == baseline
 
 
@@ -85,6 +85,8 @@ def test_who_stands_in_for_the_baseline(measured: tuple[str, ...], baseline: str
         (0.8, 0.9, False, PACED),
         (0.8, 0.5, False, DISTURBED),
         (0.8, None, False, DISTURBED),
+        (0.99, 0.98, False, PACED),
+        (0.99, 0.96, False, ""),
         (None, None, False, ""),
         (0.4, 0.4, True, "mostly waiting, by its nature"),
     ],
@@ -115,6 +117,33 @@ def test_one_disturbed_round_of_many_decides_nothing() -> None:
 )
 def test_outcomes(goal: Goal, ours: Sample, outcome: str) -> None:
     assert verdict(goal, [ours], [sample(100)]).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "outcome"),
+    [
+        (sample(200, client=0.98), sample(100), "met"),  # and it could have done more
+        (sample(200), sample(100, client=0.98), "undecided: the client held one back"),
+        (sample(150, client=0.98), sample(100), "undecided: the client held one back"),
+        (sample(150), sample(100, client=0.98), "MISSED"),
+    ],
+)
+def test_a_client_that_held_one_back_leaves_it_undecided(ours: Sample, other: Sample, outcome: str) -> None:
+    goal = Goal("ours-asyncio", "twisted-epoll", 2.0)
+    assert verdict(goal, [ours], [other]).outcome == outcome
+
+
+def test_goals_of_those_who_failed_are_not_forgotten() -> None:
+    made = case(goals=(Goal("ours-asyncio", "twisted-epoll", 2.0), Goal("ours-asyncio", "raw-epoll", 1.0)))
+    found = {made.name: {"twisted-epoll": [sample(1)]}}
+    [conclusion] = conclude([made], found, [(made.name, "ours-asyncio")])
+    assert [each.outcome for each in conclusion.verdicts] == ["FAILED: ours-asyncio"]
+
+
+def test_peers_that_are_not_asked_about_are_left_out() -> None:
+    found = {"made-up": {peer: [sample(1)] for peer in ("ours-asyncio", "twisted-epoll", "raw-epoll")}}
+    [conclusion] = conclude([case()], found)
+    assert [each.peer for each in conclusion.standings] == ["ours-asyncio", "twisted-epoll"]
 
 
 def test_a_goal_where_less_is_better_is_the_inverse() -> None:

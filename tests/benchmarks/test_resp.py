@@ -4,7 +4,6 @@ redis-benchmark."""
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,10 +21,9 @@ from benchmarks.processes import client, serving
 from benchmarks.scenarios.resp import SCENARIO
 from benchmarks.servers.resp import Answers, source
 from benchmarks.servers.resp_asyncio import Null, Resp, null_stream, resp_stream
-from tests.support import until, within
+from tests.support import skip_without, until, within
 from twisted_compat.protocols import basic
 
-REQUIRED = os.environ.get("TWISTED_COMPAT_REQUIRE_PEERS", "") not in ("", "0")
 SET = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n"
 GET = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
 
@@ -35,8 +33,7 @@ Serve = Callable[[], Awaitable[asyncio.AbstractServer]]
 @pytest.fixture
 def redis_benchmark() -> None:
     if shutil.which(PROGRAM) is None:
-        assert not REQUIRED, f"{PROGRAM} is required here: apt-get install redis-tools"
-        pytest.skip(f"{PROGRAM} is not installed")
+        skip_without(PROGRAM, "apt-get install redis-tools")
 
 
 # What is served

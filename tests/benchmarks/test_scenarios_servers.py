@@ -1,4 +1,4 @@
-"""Scenarios with a server and a client, each a process: lines, bulk, broadcast and storm."""
+"""Scenarios with a server and a client, each a process: echo, lines, bulk, broadcast and storm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.model import BenchmarkError, Case, Goal, Sample
 from benchmarks.peers import PEERS, SERVERS
-from benchmarks.scenarios import broadcast, bulk, lines, storm
+from benchmarks.scenarios import broadcast, bulk, echo, lines, resp, storm
 
 CASES: dict[str, Case] = {
     case.name: case for module in (lines, bulk, broadcast, storm) for case in module.SCENARIO.cases
@@ -17,6 +17,21 @@ TINY = 0.001
 
 def test_every_server_is_compared_in_every_case() -> None:
     assert all(case.peers == SERVERS for case in CASES.values())
+
+
+def test_the_goals_of_echoes() -> None:
+    goals = {
+        case.name: {(goal.ours, goal.other): goal.least for goal in case.goals}
+        for case in echo.SCENARIO.cases
+    }
+    assert {name for name, least in goals.items() if least} == {"echo-1024-50"}
+    assert goals["echo-1024-50"] == {
+        ("ours-uvloop", "protocol-uvloop"): 1.0,
+        ("ours-uvloop", "twisted-epoll"): 2.3,
+        ("ours-asyncio", "protocol-asyncio"): 3.0,
+    }
+    [pipelined] = [case for case in resp.SCENARIO.cases if case.name == "resp-16"]
+    assert Goal("ours-uvloop", "twisted-epoll", 2.5) in pipelined.goals
 
 
 def test_the_goals() -> None:

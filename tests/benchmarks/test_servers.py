@@ -19,9 +19,11 @@ from benchmarks.peers import PEERS, SERVERS
 from benchmarks.servers import PIECE, WORKLOADS, asyncio_protocol, asyncio_streams, raw_epoll, twisted_style
 from benchmarks.servers.__main__ import serve
 from benchmarks.servers.ours import WORDS
+from tests.support import skip_without
 
 ROOT = Path(__file__).parents[2]
 MORE_THAN_A_KERNEL_TAKES = 12 * 2**20
+SET = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Running:
 
 
 def start(peer: str, workloads: tuple[str, ...], said: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.servers", peer, *workloads, "--lifetime", "60"]
+    command = [sys.executable, "-m", "benchmarks.servers", peer, *workloads, "--lifetime", "600"]
     with said.open("w") as log:
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
 
@@ -66,7 +68,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Runn
 
 def server_of(peer: str, running: dict[str, Running]) -> Running:
     if peer not in running:
-        pytest.skip(f"{peer} needs {PEERS[peer].missing()}")
+        skip_without(str(PEERS[peer].missing()), "pip install twisted uvloop")
     return running[peer]
 
 
@@ -134,6 +136,20 @@ def greet(port: int) -> None:
         assert everything(one) == b""
 
 
+def resp(port: int) -> None:
+    with connections(port, 1) as (connection,):
+        connection.sendall(SET + b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
+        assert receive(connection, 12) == b"+OK\r\n$1\r\nv\r\n"
+
+
+def resp_null(port: int) -> None:
+    with connections(port, 1) as (connection,):
+        connection.sendall(SET + SET[:7])
+        assert receive(connection, 5) == b"+OK\r\n"
+        connection.sendall(SET[7:] + SET)
+        assert receive(connection, 10) == b"+OK\r\n" * 2
+
+
 EXCHANGES: dict[str, Callable[[int], None]] = {
     "echo": echo,
     "lines": lines,
@@ -141,6 +157,8 @@ EXCHANGES: dict[str, Callable[[int], None]] = {
     "push": bulk,
     "pull": bulk,
     "broadcast": broadcast,
+    "resp": resp,
+    "resp-null": resp_null,
     "greet": greet,
 }
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import skip_without
+
 DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 DEADLINE = 120.0  # seconds
-
-REQUIRED = os.environ.get("TWISTED_COMPAT_REQUIRE_PEERS", "") not in ("", "0")
 
 
 def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,8 +38,7 @@ def test_the_demo_succeeds(loop: str) -> None:
 
 def test_real_peers_answered() -> None:
     if not (shutil.which("redis-cli") and shutil.which("redis-benchmark")):
-        assert not REQUIRED, "redis-cli and redis-benchmark are required here: apt-get install redis-tools"
-        pytest.skip("redis-tools is not installed")
+        skip_without("redis-cli or redis-benchmark", "apt-get install redis-tools")
     done = demo("--loop", "asyncio", TWISTED_COMPAT_REQUIRE_PEERS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skip" not in done.stdout

@@ -201,6 +201,15 @@ def test_a_few_large_pieces_are_sent_as_they_are() -> None:
     assert found is not None and [len(each) for each in found] == [10_000, 60_000, 60_000]
 
 
+def test_pieces_are_never_more_than_a_kernel_takes() -> None:
+    buffer = WriteBuffer()
+    for _ in range(1100):
+        buffer.append(b"x")
+    buffer.append(b"y" * 9_100_000)  # large enough for all of them to be large on average
+    assert buffer.pieces(131_072) is None
+    assert buffer.head(131_072) == b"x" * 1100
+
+
 def test_small_pieces_are_joined() -> None:
     buffer = WriteBuffer()
     for _ in range(100):

@@ -445,6 +445,20 @@ async def test_closing_does_not_wait_for_a_lost_transport_as_producer() -> None:
         await until(lambda: sink.lost)
 
 
+async def test_closing_does_not_wait_for_a_lost_transport_that_was_paused() -> None:
+    async with serving() as bench:
+        source, _ = await bench.dial()
+        sink, sink_peer = await bench.dial()
+        sink.transport.registerProducer(source.transport, True)
+        sink.transport.write(b"x" * 5_000_000)  # more than the kernel takes at once
+        assert sink.transport.producerPaused
+        source.transport.abortConnection()
+        await until(lambda: source.lost)
+        sink.transport.loseConnection()
+        assert await sink_peer.read_all() == b"x" * 5_000_000
+        await until(lambda: sink.lost)
+
+
 # -- pull producers
 
 

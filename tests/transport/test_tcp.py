@@ -120,6 +120,16 @@ async def test_a_subclass_may_send_in_its_own_way() -> None:
     assert (received, sizes) == (b"12345678", [8, 5, 2])
 
 
+async def test_many_small_writes_and_a_large_one() -> None:
+    async with serving() as bench:
+        protocol, peer = await bench.dial()
+        for _ in range(1100):
+            protocol.transport.write(b"x")
+        protocol.transport.write(b"y" * 9_100_000)
+        protocol.transport.loseConnection()
+        assert await peer.read_all() == b"x" * 1100 + b"y" * 9_100_000
+
+
 async def test_what_doing_a_write_tells() -> None:
     """None: the kernel took all that it was given. 0: it took less, so trying again is of no use."""
     async with AsyncioReactor() as reactor:

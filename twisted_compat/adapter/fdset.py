@@ -6,7 +6,7 @@ watched are transports (``transport/``) and strangers' descriptors.
 
 The **turn-end flush**: a descriptor with ``turn_flush`` that asks to write is not watched for writability. If
 it asked inside its own ``doRead``, its ``doWrite`` is called as that returns; otherwise once, with all others
-that asked, before the loop polls again. Only if that leaves something unsent is it watched.
+that asked, before the loop waits again. Only if the kernel took less than it was given is it watched.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Registration:
     :ivar reading: the watch for readability, or None.
     :ivar writing: the watch for writability, or None.
     :ivar armed: the descriptor's ``doWrite`` will be called: it is watched, its flush is due, or its
-        ``doRead`` is running.
-    :ivar due: it is among those to be flushed before the loop polls again.
+        ``doRead`` or ``doWrite`` is running.
+    :ivar due: it is among those to be flushed before the loop waits again.
     """
 
     __slots__ = ("armed", "descriptor", "due", "fdset", "reading", "writing")
@@ -78,13 +78,16 @@ class Registration:
             self.fdset.lost(self, why, reading=reading)
             why = None  # this frame is in its traceback: the two would be a cycle
         elif self.armed and self.writing is None:
-            self._write_later(why)
+            if why is None:  # the kernel took all that it was given, and there is more
+                self.fdset.flush_later(self)
+            else:
+                self._watch_or_lose()
 
     def on_writable(self) -> None:
         """A descriptor with ``turn_flush`` can be written, or its turn has come to try.
 
-        It goes on as long as the kernel takes what a producer has ready, up to a limit: a trip through the
-        loop for each send would make bulk data take twice the time.
+        It goes on as long as the kernel takes what a producer has ready: a trip through the loop for each
+        send would make bulk data take twice the time. After so many sends it is the others' turn.
         """
         descriptor = self.descriptor
         try:
@@ -102,21 +105,14 @@ class Registration:
             self.fdset.lost(self, why, reading=False)
             why = None  # as above
         elif self.armed and self.writing is None:
-            self._write_later(why)
+            self._watch_or_lose()
 
-    def _write_later(self, result: int | None) -> None:
-        """More is left to write, and ``doWrite`` said whether the kernel would take it (None) or not (0).
-
-        If the number can't be watched, no better moment to write will come.
-        """
-        fdset = self.fdset
-        if result is None:
-            fdset.flush_later(self)
-            return
+    def _watch_or_lose(self) -> None:
+        """Go on when the kernel takes more. If the number can't be watched, no better moment will come."""
         try:
-            fdset.watch_writability(self)
+            self.fdset.watch_writability(self)
         except (OSError, RuntimeError, ValueError) as error:
-            fdset.lost(self, error, reading=False)
+            self.fdset.lost(self, error, reading=False)
 
     def on_stranger_readable(self) -> None:
         """Any other descriptor can be read. Its number may change under us, before the call and in it."""
@@ -186,7 +182,7 @@ class DescriptorSet:
         self._board = WatchBoard(loop)
         # By id() of the descriptor, which need not be hashable.
         self._registrations: dict[int, Registration] = {}
-        self._due: list[Registration] = []  # who is to be flushed before the loop polls again
+        self._due: list[Registration] = []  # who is to be flushed before the loop waits again
         self._on_empty: Callable[[], None] | None = None
         # A flush serves many writers: it runs in none of their contexts.
         self._context = contextvars.copy_context()
@@ -232,9 +228,10 @@ class DescriptorSet:
             known = False
         if not known:
             registration = self._registration_of(writer)
-        if registration.armed:
-            watch = registration.writing
+        watch = registration.writing
+        if registration.armed or watch is not None:
             if watch is None or watch.fd == writer.fileno():
+                registration.armed = True
                 return
             self._check("reactor.addWriter", registration)
             registration.armed, registration.writing = False, None  # it has taken another number since
@@ -245,12 +242,12 @@ class DescriptorSet:
         else:
             if get_ident() != self._ownership.thread_id:
                 self._check("transport.write", registration)
-            registration.armed = True
             if not registration.due:
-                registration.due = True
                 if not self._due:
-                    self._loop.call_soon(self._flush_due, context=self._context)
+                    self._loop.call_soon(self._flush_due, context=self._context.copy())
                 self._due.append(registration)
+                registration.due = True
+            registration.armed = True
 
     def removeReader(self, reader: Any) -> None:
         """Call ``reader.doRead()`` no more. Removing what is not there does nothing."""
@@ -446,13 +443,13 @@ class DescriptorSet:
             self.flush_later(registration)
 
     def flush_later(self, registration: Registration) -> None:
-        """Have its ``doWrite`` called before the loop polls again."""
-        registration.armed = True
+        """Have its ``doWrite`` called before the loop waits again."""
         if not registration.due:
-            registration.due = True
             if not self._due:
-                self._loop.call_soon(self._flush_due, context=self._context)
+                self._loop.call_soon(self._flush_due, context=self._context.copy())
             self._due.append(registration)
+            registration.due = True
+        registration.armed = True
 
     def _flush_due(self) -> None:
         due, self._due = self._due, []
@@ -462,8 +459,6 @@ class DescriptorSet:
                 if registration.armed and registration.writing is None:
                     registration.on_writable()
                 registration.due = False  # not before: what it writes meanwhile needs no flush of its own
-                if registration.armed and registration.writing is None:
-                    self.flush_later(registration)
         finally:
             # Only if a KeyboardInterrupt or SystemExit got out: nobody loses their flush by it.
             for registration in remaining:

@@ -44,7 +44,8 @@ class Timers:
 
     A call that waits has one entry in the heap that counts, at ``_entry``; it is due then or, if it was put
     off, later. Entries that a call has left behind, being over or moved forward, are skipped when their time
-    comes. A call that is due at once has no entry, but a place in ``_soon``.
+    comes. A call that is due at once has no entry, but a place in ``_soon``, and in its turn in
+    ``_making``.
 
     :param loop: the loop that calls; it need not run yet.
     :param vocabulary: whose ``AlreadyCalled`` and ``AlreadyCancelled`` are raised.
@@ -65,11 +66,10 @@ class Timers:
         self._left_behind = 0  # entries in the heap that don't count
         self._soon: list[DelayedCall] = []  # due at once: to be made on the loop's next turn
         self._making: list[DelayedCall] = []  # those of this turn
-        self._turn: asyncio.Handle | None = None  # when _soon is not empty
+        self._turn: asyncio.Handle | None = None  # to come, when _soon is not empty
         self._number = count().__next__
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = math.inf  # when the timer is to fire, on our clock
-        self._context = Context()  # of the timer: it serves all, and runs in none of theirs
 
     def seconds(self) -> float:
         """The time now (IReactorTime).
@@ -165,7 +165,7 @@ class Timers:
             self._timer.cancel()
         wait = self._wait_for(remaining)
         self._set_for = self._now() + min(remaining, wait)
-        self._timer = self._loop.call_later(wait, self._fire, context=self._context)
+        self._timer = self._loop.call_later(wait, self._fire, context=Context())
 
     def _wait_for(self, remaining: float) -> float:
         """How long to set a timer so that it doesn't fire before ``remaining`` seconds are over.
@@ -230,11 +230,12 @@ class Timers:
     def _make_soon(self, call: DelayedCall) -> None:
         """Have a call made on the next turn of the loop, with all others that are due at once: one handle of
         the loop serves them all, in the order in which they were asked for."""
-        if not self._soon:
-            self._turn = self._loop.call_soon(self._make_turn, context=self._context)
+        if self._turn is None:
+            self._turn = self._loop.call_soon(self._make_turn, context=Context())
         self._soon.append(call)
 
     def _make_turn(self) -> None:
+        self._turn = None
         self._making, self._soon = self._soon, []
         now = self._now()
         remaining = iter(self._making)
@@ -242,14 +243,16 @@ class Timers:
             for call in remaining:
                 if call.cancelled:
                     continue
-                if call._due <= now:
+                if call._due <= now or call._due <= self._now():  # or it was moved to now in this turn
                     call._make()
                 else:  # it was put off
                     self._enter(call)
                     self._set_for_first()
         finally:
             self._making = []
-            for call in remaining:  # only if a KeyboardInterrupt or SystemExit got out
+            # There are some only if a KeyboardInterrupt or SystemExit got out. They are the older ones.
+            asked_since, self._soon = self._soon, []
+            for call in (*remaining, *asked_since):
                 self._make_soon(call)
 
 

@@ -15,6 +15,9 @@ __all__ = ["WriteBuffer"]
 LARGE = 8192
 """Bytes: pieces of this size on average are worth their place in a sendmsg."""
 
+MOST_PIECES = 16
+"""Pieces in one sendmsg. More are joined, which is cheaper then; and kernels take no more than IOV_MAX."""
+
 # In the place of the chunks where there are none, so that nothing can be put in it. A deque of its own would
 # be a third of what an idle connection takes.
 _NONE: Any = ()
@@ -83,7 +86,7 @@ class WriteBuffer:
     def pieces(self, limit: int) -> list[bytes | memoryview] | None:
         """The first pieces, up to ``limit`` bytes of them, for whoever can send several at once (sendmsg).
 
-        :returns: None unless there are several large ones; joining them, as :meth:`head` does, is cheaper.
+        :returns: None unless there are a few large ones; joining them, as :meth:`head` does, is cheaper.
         """
         # 2 x 60 KiB, as a producer leaves them, take a quarter less time than joined; 16 x 1 KiB take more.
         chunks = self.chunks
@@ -92,6 +95,8 @@ class WriteBuffer:
         found: list[bytes | memoryview] = []
         room, offset = limit, self._offset
         for chunk in chunks:
+            if len(found) == MOST_PIECES:
+                return None
             piece = chunk if not offset and len(chunk) <= room else memoryview(chunk)[offset : offset + room]
             found.append(piece)
             room -= len(piece)

@@ -77,12 +77,11 @@ class FileDescriptor:
         # The reactor's record of this descriptor: its `armed` says that doWrite is going to be called, its
         # `writing` that the loop watches for it. Kept here, it spares each write the calls to find that out.
         self._registration: Any = None
-        # Read by every read or write: an attribute of the instance is found faster than one of a class far up. A
+        # Read by every write: an attribute of the instance is found faster than one of a class far up. A
         # subclass may say `connected = 1` in its class body, so each is taken from there.
         self.connected, self.disconnecting = self.connected, self.disconnecting
         self._writeDisconnected, self._writeDisconnecting = self._writeDisconnected, self._writeDisconnecting
         self.producer = self.producer
-        self.bufferSize, self.SEND_LIMIT = self.bufferSize, self.SEND_LIMIT
 
     # What a subclass gives
 
@@ -146,12 +145,7 @@ class FileDescriptor:
 
     def writeSequence(self, iovec: Iterable[bytes | bytearray | memoryview]) -> None:
         """Accept every piece of ``iovec``, in order, as :meth:`write` does (ITransport)."""
-        pieces = iovec if isinstance(iovec, (tuple, list)) else list(iovec)
-        try:
-            data = b"".join(pieces)
-        except (TypeError, BufferError):  # not bytes, or not in one piece: the one says so, the other copies
-            data = b"".join([_as_bytes(piece) for piece in pieces])
-        self.write(data)
+        self.write(b"".join([piece if type(piece) is bytes else _as_bytes(piece) for piece in iovec]))
 
     @property
     def dataBuffer(self) -> bytes:
@@ -181,32 +175,30 @@ class FileDescriptor:
         return self._sent_all()
 
     def _sent_all(self) -> Any:
-        """The buffer is empty: who waited for that? If nobody has more to write, call no more.
-
-        In this order, so that a producer that has more finds the descriptor armed.
-        """
+        """The buffer is empty: who waited for that? If nobody has more to write, call no more."""
+        registration, why = self._registration, None
+        if registration is None:
+            self.stopWriting()
+        else:
+            registration.armed = False  # who has more says so, by write or startWriting
         if self.producer is not None or self.disconnecting or self._writeDisconnecting:
             why = self._buffer_drained()
-            closing = self.disconnecting or self._writeDisconnecting
-            if why is not None or self._buffer.size or (closing and self.producer is None):
-                return why
-        registration = self._registration
-        if registration is None or registration.writing is not None:
+        # Not before: what is watched need not be stopped to be started again.
+        if registration is not None and registration.writing is not None and not registration.armed:
             self.stopWriting()
-        else:  # nothing is watched, so there is nothing to stop but the intention
-            registration.armed = False
-        return None
+        return why
 
     def _buffer_drained(self) -> Any:
         """Everything accepted has been sent: who waited for that?"""
         producer = self.producer
-        if producer is not None and (not self.streamingProducer or self.producerPaused):
+        # Closing waits for the producer to unregister, unless it is a transport that has been lost itself, as
+        # when a relay joins two connections: that one has nothing left to say.
+        gone = self.disconnecting and getattr(producer, "disconnected", False)
+        if producer is not None and not gone and (not self.streamingProducer or self.producerPaused):
             self.producerPaused = False
             producer.resumeProducing()
         elif self.disconnecting:
-            # Closing waits for the producer to unregister, unless it is a transport that has been lost
-            # itself, as when a relay joins two connections: that one has nothing left to say.
-            if producer is None or getattr(producer, "disconnected", False):
+            if producer is None or gone:
                 return self._postLoseConnection()
         elif self._writeDisconnecting and producer is None:
             self._writeDisconnecting = False

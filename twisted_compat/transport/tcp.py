@@ -110,7 +110,7 @@ class Connection(FileDescriptor):
 
     def doWrite(self) -> Any:
         """Send from the buffer (IWriteDescriptor), as FileDescriptor's does; 0 also says that the kernel took
-        less than it was given, so that there is no use in trying again.
+        less than it was given, so that there is no use in trying again. Who extends this hands that on.
 
         This is it once more, without the calls that the general case needs: nearly every write of a server is
         one piece that goes out whole, and then an answer takes a sixth less of Python's time.
