@@ -84,8 +84,8 @@ def _facts(results: Results) -> str:
     lines = [
         f"* {facts.cpu}, {facts.cores} cores, {facts.platform}; {pinned}",
         f"* {facts.python}; {versions}",
-        f"* {facts.rounds} rounds, in which the peers take turns of {facts.seconds:g} s ({BRIEF:g} of that for "
-        f"work without a client); {facts.date[:10]}",
+        f"* {facts.rounds} rounds, in which the peers take turns of {facts.seconds:g} s ({BRIEF:g} of that "
+        f"for work without a client); {facts.date[:10]}",
         *(f"* {name} is left out: this machine lacks {lack}" for name, lack in results.absent.items()),
         *(f"* {case}: {peer} failed, and is left out there" for case, peer in results.failed),
     ]
