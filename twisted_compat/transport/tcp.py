@@ -157,7 +157,7 @@ class Connection(FileDescriptor):
         if pieces is None:
             head = buffer.head(self.SEND_LIMIT)
             return len(head), self.socket.send(head)
-        return sum(map(len, pieces)), self.socket.sendmsg(pieces)
+        return min(buffer.size, self.SEND_LIMIT), self.socket.sendmsg(pieces)
 
     # Closing
 
