@@ -115,34 +115,27 @@ class Registration:
             self.fdset.lost(self, error, reading=False)
 
     def on_stranger_readable(self) -> None:
-        """Any other descriptor can be read. Its number may change under us, before the call and in it."""
-        if self._number_is_good(self.reading):
-            try:
-                why = self.descriptor.doRead()
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:
-                why = self.fdset.raised(self.descriptor, "doRead", error)
-            if why:
-                self.fdset.lost(self, why, reading=True)
-                why = None  # as above
-            else:
-                self._number_is_good(self.reading)
+        """Any other descriptor can be read."""
+        self._call_stranger("doRead", reading=True)
 
     def on_stranger_writable(self) -> None:
-        """Any other descriptor can be written: once, since it may block. Its number may change as above."""
-        if self._number_is_good(self.writing):
+        """Any other descriptor can be written."""
+        self._call_stranger("doWrite", reading=False)
+
+    def _call_stranger(self, method: str, *, reading: bool) -> None:
+        """Once, since it may block. Its number may change under us, before the call and in it."""
+        if self._number_is_good(self.reading if reading else self.writing):
             try:
-                why = self.descriptor.doWrite()
+                why = getattr(self.descriptor, method)()
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:
-                why = self.fdset.raised(self.descriptor, "doWrite", error)
+                why = self.fdset.raised(self.descriptor, method, error)
             if why:
-                self.fdset.lost(self, why, reading=False)
+                self.fdset.lost(self, why, reading=reading)
                 why = None  # as above
             else:
-                self._number_is_good(self.writing)
+                self._number_is_good(self.reading if reading else self.writing)
 
     def _number_is_good(self, watch: Watch | None) -> bool:
         """Lose a descriptor that is closed, or has taken another number, and stayed registered."""
