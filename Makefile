@@ -5,7 +5,7 @@
 #   make conformance      run Twisted's own tests of Deferreds, tasks, threads and failures against these modules
 #   make check            lint, types, layers, package build, the README's commands
 #   make bench            measure it beside Twisted, asyncio and uvloop (ARGS="--quick echo": some of it, fast)
-#   make bench-docs       the same, and write the results and plots into docs/
+#   make bench-docs       measure everything, and write the results and plots into docs/, for those there are
 #   make clean            remove everything these targets made
 
 PYTHON ?= python3

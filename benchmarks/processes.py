@@ -63,9 +63,28 @@ class Server:
 
 
 def cores() -> tuple[int | None, int | None]:
-    """A core for what is measured and one for the client; no pinning where there aren't two."""
+    """A core for what is measured and one for the client; no pinning where there aren't two.
+
+    Two processors that are threads of one core would be in each other's way.
+    """
     allowed = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-    return (allowed[0], allowed[1]) if len(allowed) > 1 else (None, None)
+    if not allowed:
+        return (None, None)
+    first, *others = allowed
+    return next(((first, other) for other in others if other not in _siblings(first)), (None, None))
+
+
+def _siblings(processor: int) -> set[int]:
+    """The processors that are threads of the same core, as the kernel tells (sysfs, ``core_cpus_list``)."""
+    try:
+        told = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/core_cpus_list").read_text("ascii")
+    except OSError:  # it doesn't tell
+        return {processor}
+    found: set[int] = set()
+    for part in told.strip().split(","):
+        low, _, high = part.partition("-")
+        found.update(range(int(low), int(high or low) + 1))
+    return found
 
 
 def _limit(seconds: float) -> float:
