@@ -25,7 +25,7 @@ class Peer:
     """One that can be measured.
 
     :ivar name: what the command line, the tables and the results call it.
-    :ivar library: whose transports, timers and Deferreds: "ours", "twisted", "protocol" and "streams"
+    :ivar kind: whose transports, timers and Deferreds: "ours", "twisted", "protocol" and "streams"
         (asyncio's own), "raw" (none), "bare" (an event loop with nothing on it).
     :ivar loop: "asyncio", "uvloop", "epoll" or "none".
     :ivar label: for people: who that is.
@@ -33,7 +33,7 @@ class Peer:
     """
 
     name: str
-    library: str
+    kind: str
     loop: str
     label: str
     needs: tuple[str, ...] = ()

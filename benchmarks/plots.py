@@ -207,7 +207,7 @@ def _bars(axes: Axes, rows: Sequence[tuple[str, Standing]], furthest: float) -> 
     axes.axvline(1, color=RULE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0)
     beside = axes.get_yaxis_transform()  # x in parts of the width, y in bars
     for position, (label, standing) in enumerate(rows):
-        library, ratio = PEERS[standing.peer].library, standing.ratio
+        library, ratio = PEERS[standing.peer].kind, standing.ratio
         ours = library == "ours"
         weight = "bold" if ours else "normal"
         if ratio is not None:

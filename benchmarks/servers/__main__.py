@@ -31,23 +31,23 @@ def main() -> None:
 def serve(name: str, workloads: Sequence[str], backlog: int) -> None:
     """Serve ``workloads`` as the peer ``name``; a library is imported by whoever needs it."""
     peer = PEERS[name]
-    if peer.library == "ours":
+    if peer.kind == "ours":
         from . import ours
 
         ours.serve(new_loop(peer.loop), workloads, backlog)
-    elif peer.library == "twisted":
+    elif peer.kind == "twisted":
         from . import under_twisted
 
         under_twisted.serve(peer.loop, workloads, backlog)
-    elif peer.library == "protocol":
+    elif peer.kind == "protocol":
         from . import asyncio_protocol
 
         asyncio_protocol.serve(new_loop(peer.loop), workloads, backlog)
-    elif peer.library == "streams":
+    elif peer.kind == "streams":
         from . import asyncio_streams
 
         asyncio_streams.serve(new_loop(peer.loop), workloads, backlog)
-    elif peer.library == "raw":
+    elif peer.kind == "raw":
         from . import raw_epoll
 
         raw_epoll.serve(workloads, backlog)

@@ -193,10 +193,10 @@ def _words(library: str) -> Any:
 
 def measure(peer: Peer, what: str, seconds: float) -> Sample:
     """How often a second a peer does one of KINDS."""
-    defer = _words(peer.library)
+    defer = _words(peer.kind)
     if what in WITHOUT_LOOP:
         return timed(WITHOUT_LOOP[what](defer), SIZE, seconds)
-    batch = IN_A_LOOP[what](peer.library, defer)
+    batch = IN_A_LOOP[what](peer.kind, defer)
 
     async def a_batch(count: int) -> None:
         await batch(count)

@@ -77,11 +77,11 @@ def run_inside(peer: Peer, start: Callable[[Inside], object]) -> Sample:
     :param start: begins the work, which calls :meth:`Inside.end` in the end.
     :returns: what that was given.
     """
-    if peer.library == "twisted":
+    if peer.kind == "twisted":
         return _in_twisted(peer.loop, start)
     loop = new_loop(peer.loop)
     try:
-        return loop.run_until_complete((_in_ours if peer.library == "ours" else _in_loop)(loop, start))
+        return loop.run_until_complete((_in_ours if peer.kind == "ours" else _in_loop)(loop, start))
     finally:
         loop.close()
 

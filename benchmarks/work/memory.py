@@ -232,7 +232,7 @@ def measure(peer: Peer, what: str, seconds: float) -> Sample:
 
     def start(inside: Inside) -> None:
         connections = Connections(inside.later)
-        course = _course(inside, connections, peer.library, count)
+        course = _course(inside, connections, peer.kind, count)
 
         def go_on() -> None:
             for awaited in course:

@@ -43,9 +43,9 @@ from twisted.protocols import basic
 def import_lines(peer: Peer) -> str:
     """Imports what a server needs: the loop or reactor, protocols, and lines where the library has them."""
     lines = _LOOPS[peer.loop]
-    if peer.library == "ours":
+    if peer.kind == "ours":
         lines += _OURS
-    elif peer.library == "twisted":
+    elif peer.kind == "twisted":
         lines += _EPOLL_REACTOR if peer.loop == "epoll" else _ASYNCIO_REACTOR.format(loop=peer.loop)
         lines += _TWISTED
     return lines
@@ -104,9 +104,9 @@ LIFETIME = 60  # seconds: a server outlives this process by no more
 
 def serve_lines(peer: Peer) -> str:
     """Serves echoes, and prints its port first."""
-    run_main = "" if peer.library == "twisted" else f"{peer.loop}.new_event_loop().run_until_complete(main())"
+    run_main = "" if peer.kind == "twisted" else f"{peer.loop}.new_event_loop().run_until_complete(main())"
     alarm = f"import signal\nsignal.alarm({LIFETIME})"
-    return f"{alarm}\n{import_lines(peer)}\n{_SERVE[peer.library]}\n{run_main}"
+    return f"{alarm}\n{import_lines(peer)}\n{_SERVE[peer.kind]}\n{run_main}"
 
 
 # Measuring

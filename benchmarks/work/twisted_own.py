@@ -236,7 +236,7 @@ def _twisted() -> Any:
 
 def measure(peer: Peer, what: str, seconds: float) -> Sample:
     """How often a second a peer does one of KINDS; of lines, how many."""
-    words = _ours() if peer.library == "ours" else _twisted()
+    words = _ours() if peer.kind == "ours" else _twisted()
     return timed(KINDS[what](words), SIZE, seconds)
 
 

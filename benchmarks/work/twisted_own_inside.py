@@ -119,7 +119,7 @@ def measure(peer: Peer, what: str, seconds: float) -> Sample:
     make, size = KINDS[what]
 
     def start(inside: Inside) -> None:
-        timed_inside(inside, make(inside, _protocol(peer.library)), size, seconds)
+        timed_inside(inside, make(inside, _protocol(peer.kind)), size, seconds)
 
     sample = run_inside(peer, start)
     if what == "calls" and sample.per_cpu is not None:

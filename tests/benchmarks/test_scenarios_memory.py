@@ -15,7 +15,7 @@ from benchmarks.work import memory as work
 
 
 def test_every_kind_of_server_is_measured() -> None:
-    assert {PEERS[name].library for name in CASE.peers} == set(work.LISTEN)
+    assert {PEERS[name].kind for name in CASE.peers} == set(work.LISTEN)
     assert not CASE.unit.more_is_better
 
 

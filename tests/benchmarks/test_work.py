@@ -54,7 +54,7 @@ def test_a_tally_measures_once_at_least() -> None:
 
 
 LIBRARIES = ("ours", "twisted", "bare")
-RUNNING = [name for name, peer in PEERS.items() if peer.library in LIBRARIES and peer.loop != "none"]
+RUNNING = [name for name, peer in PEERS.items() if peer.kind in LIBRARIES and peer.loop != "none"]
 
 
 @pytest.fixture(params=RUNNING)
@@ -82,7 +82,7 @@ def test_batches_inside_end_on_later_turns(peer: Peer) -> None:
 
 def test_what_runs_is_told(peer: Peer) -> None:
     def start(running: Inside) -> None:
-        assert (running.reactor is not None) == (peer.library in ("ours", "twisted"))
+        assert (running.reactor is not None) == (peer.kind in ("ours", "twisted"))
         running.later(0, running.end, FOUND)
 
     assert run_inside(peer, start) is FOUND
