@@ -1,8 +1,8 @@
 """The processes that measure and are measured: a fresh one each time, on a core of its own if there is one.
 
 A **server** (``servers``) prints its port and serves until it is terminated; a **client** (``clients``) and
-**work** (``work``) print one line of JSON, the fields of a Sample, and end. Should this
-process be killed, a server ends by itself a minute or so after it should have been done with.
+**work** (``work``) print one line of JSON, the fields of a Sample, and end. Should this process
+be killed, a server ends by itself a minute or so after it should have been done with.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from .model import BenchmarkError, Peer, Sample
 __all__ = [
     "BRIEF",
     "HOST",
+    "SLACK",
     "Server",
     "announce",
     "client",
     "cores",
     "cpu_time",
     "forget_peak",
+    "limit_of",
     "parser",
     "peak_memory",
     "report_sample",
@@ -87,7 +89,7 @@ def _siblings(processor: int) -> set[int]:
     return found
 
 
-def _limit(seconds: float) -> float:
+def limit_of(seconds: float) -> float:
     """Seconds that a measurement may take, of which so many are measured."""
     return 3 * seconds + SLACK
 
@@ -111,7 +113,7 @@ def serving(peer: Peer, workload: str, seconds: float, *arguments: str) -> Itera
     :param arguments: more of the server's command line.
     :raises BenchmarkError: if it doesn't come up.
     """
-    lifetime = str(int(START_LIMIT + _limit(seconds) + 1))
+    lifetime = str(int(START_LIMIT + limit_of(seconds) + 1))
     command = _command("servers", cores()[0], peer.name, workload, "--lifetime", lifetime, *arguments)
     # A session of its own: Ctrl-C reaches this process alone, which then ends the server quietly.
     with subprocess.Popen(
@@ -162,7 +164,7 @@ def _sample(command: list[str], seconds: float, what: str) -> Sample:
             stdout=subprocess.PIPE,
             text=True,
             env=_environment(),
-            timeout=_limit(seconds),
+            timeout=limit_of(seconds),
             check=True,
             start_new_session=True,  # as above
         )

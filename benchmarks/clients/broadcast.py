@@ -13,11 +13,9 @@ import time
 
 from ..model import Sample
 from ..processes import parser, report_sample, settle_in
-from .sockets import Meter, connections
+from .sockets import WARM_UP, Meter, connections
 
 __all__ = ["measure"]
-
-WARM_UP = 0.3
 
 
 def _publish(sockets: list[socket.socket], message: bytes, seconds: float) -> int:

@@ -14,11 +14,10 @@ from collections.abc import Callable
 
 from ..model import Sample
 from ..processes import parser, report_sample, settle_in
-from .sockets import Meter, connections
+from .sockets import WARM_UP, Meter, connections
 
-__all__ = ["measure"]
+__all__ = ["lines", "measure"]
 
-WARM_UP = 0.3
 Pair = tuple[Callable[[bytearray, int, int], int], Callable[[bytes], int]]
 
 

@@ -7,16 +7,16 @@ import time
 
 from ..model import Sample
 from ..processes import parser, report_sample, settle_in
-from .sockets import Meter, connections
+from .echo import lines
+from .sockets import WARM_UP, Meter, connections
 
 __all__ = ["measure"]
 
-WARM_UP = 0.3
 SIZE = 64
 BLOCK = 4096
 """Lines in a ``sendall``: 256 KiB of them."""
 
-_BLOCK = (b"x" * (SIZE - 2) + b"\r\n") * BLOCK
+_BLOCK = lines(BLOCK, SIZE)
 
 
 def _stream(connection: socket.socket, seconds: float) -> int:

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from ..model import Sample
 from ..processes import HOST, cpu_time, forget_peak, peak_memory, resident
 
-__all__ = ["PATIENCE", "Meter", "connect", "connections", "reset"]
+__all__ = ["PATIENCE", "WARM_UP", "Meter", "connect", "connections", "reset"]
 
 PATIENCE = 10
 """Seconds that a server may leave a client waiting."""
+WARM_UP = 0.3
+"""Seconds that a server is loaded, at the most, before it is measured."""
 
 
 def connect(port: int) -> socket.socket:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..clients.bulk import MIB
 from ..model import BenchmarkError, Case, Goal, Peer, Sample, Scenario, Unit
 from ..peers import SERVERS
 from ..processes import client, serving
 
 __all__ = ["SCENARIO"]
 
-MIB = 1024 * 1024
 MOST_MEMORY = 64 * MIB
 """By how much a server's memory may grow while it sends."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from ..model import Peer, Sample
 from ..peers import PEERS
-from ..processes import SLACK, parser, report_sample, settle_in
+from ..processes import limit_of, parser, report_sample, settle_in
 
 __all__ = ["run"]
 
@@ -25,5 +25,5 @@ def run(
     if kinds:
         command_line.add_argument("--what", choices=tuple(kinds), required=True)
     options = command_line.parse_args()
-    settle_in(options.core, int(3 * options.seconds) + SLACK)
+    settle_in(options.core, int(limit_of(options.seconds)))
     report_sample(measure(PEERS[options.peer], options.what if kinds else "", options.seconds))

@@ -250,10 +250,11 @@ class Timers:
                     self._set_for_first()
         finally:
             self._making = []
-            # There are some only if a KeyboardInterrupt or SystemExit got out. They are the older ones.
-            asked_since, self._soon = self._soon, []
-            for call in (*remaining, *asked_since):
-                self._make_soon(call)
+            interrupted = list(remaining)
+            if interrupted:  # a KeyboardInterrupt or SystemExit got out: they are older than those since
+                asked_since, self._soon = self._soon, []
+                for call in (*interrupted, *asked_since):
+                    self._make_soon(call)
 
 
 class DelayedCall(BaseDelayedCall):
@@ -278,15 +279,13 @@ class DelayedCall(BaseDelayedCall):
             self._check("cancel")
         self.cancelled = True
         entry = self._entry
-        if entry is None:
-            pass  # it is due at once: its turn will see
-        # A timeout that is cancelled before the next is set, say, is the last in the heap, and without it
-        # that still is one.
-        elif (last := timers._heap[-1])[2] is self and last[0] == entry:
-            self._entry = None
-            timers._heap.pop()
-        else:
-            timers._leave(self)
+        if entry is not None:  # else it is due at once: its turn will see
+            last = timers._heap[-1]
+            if last[2] is self and last[0] == entry:  # a timeout cancelled before the next is set, for one
+                self._entry = None
+                timers._heap.pop()  # which leaves a heap
+            else:
+                timers._leave(self)
         self.func = self._context = None
         self.args, self.kw = (), {}
 
