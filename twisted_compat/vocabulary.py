@@ -1,5 +1,5 @@
 """The words a reactor speaks: which Deferred, Failure, errors, addresses and interfaces its transports hand
-out.
+out, and where they say what goes wrong.
 
 Transports, timers and resolvers never import an error or an interface of their own: they ask the vocabulary
 of the reactor they were given. That is what lets the same engine speak this package's types (:data:`NATIVE`)
@@ -8,8 +8,11 @@ or real Twisted's.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from twisted_compat import address, defer, error, failure, interfaces
 
@@ -18,13 +21,16 @@ __all__ = ["NATIVE", "Vocabulary"]
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """One consistent set of types, each a module with Twisted's names in it.
+    """One consistent set of types, most of them a module with Twisted's names in it.
 
     :ivar address: ``IPv4Address``, ``IPv6Address``, ``UNIXAddress``, ``HostnameAddress``.
     :ivar defer: ``Deferred`` and its helpers.
     :ivar error: the table of errors.
     :ivar failure: ``Failure``.
     :ivar interfaces: the zope interfaces that ``providedBy`` is asked of.
+    :ivar log: where the engine says what it did and what raised: has the methods of a logging.Logger.
+    :ivar start_tls: puts TLS on a transport, called as ``start_tls(transport, contextFactory, normal)``;
+        None where there is none.
     """
 
     address: ModuleType
@@ -32,7 +38,16 @@ class Vocabulary:
     error: ModuleType
     failure: ModuleType
     interfaces: ModuleType
+    log: Any
+    start_tls: Callable[[Any, Any, bool], None] | None = None
 
 
-NATIVE = Vocabulary(address=address, defer=defer, error=error, failure=failure, interfaces=interfaces)
+NATIVE = Vocabulary(
+    address=address,
+    defer=defer,
+    error=error,
+    failure=failure,
+    interfaces=interfaces,
+    log=logging.getLogger("twisted_compat"),
+)
 """This package's own types: needs ``zope.interface`` alone."""

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support import until
 from twisted_compat.adapter.signals import Signals
+from twisted_compat.vocabulary import NATIVE
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -47,7 +48,7 @@ def handler(number: int, frame: Any) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signals_are_noticed_each_time(number: int) -> None:
     seen: list[int] = []
-    signals = Signals(asyncio.get_running_loop(), seen.append)
+    signals = Signals(asyncio.get_running_loop(), seen.append, NATIVE.log)
     signals.install()
     try:
         for count in (1, 2, 3):
@@ -63,7 +64,7 @@ async def test_signals_are_noticed_each_time(number: int) -> None:
 async def test_the_previous_handler_is_put_back(number: int, previous: Any) -> None:
     signal.signal(number, previous)
     descriptor = wakeup_fd()
-    signals = Signals(asyncio.get_running_loop(), print)
+    signals = Signals(asyncio.get_running_loop(), print, NATIVE.log)
     signals.install()
     assert signal.getsignal(number) is not previous
     signals.install()  # a second time changes nothing
@@ -85,7 +86,7 @@ def test_around_a_loop_that_runs_and_closes(loop_factory: LoopFactory, before: b
         seen.append(number)
         loop.stop()
 
-    signals = Signals(loop, notice)
+    signals = Signals(loop, notice, NATIVE.log)
     signals.install()
     loop.call_soon(os.kill, os.getpid(), signal.SIGTERM)
     loop.run_forever()
@@ -104,7 +105,7 @@ def test_a_restored_loop_that_runs_again_notices_nothing(loop_factory: LoopFacto
     caught: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
     loop = loop_factory()
-    signals = Signals(loop, lambda number: pytest.fail("restored"))
+    signals = Signals(loop, lambda number: pytest.fail("restored"), NATIVE.log)
     signals.install()
     loop.run_until_complete(asyncio.sleep(0))
     signals.restore()
@@ -124,7 +125,7 @@ async def test_a_handler_of_the_host_s_loop_is_left(caplog: pytest.LogCaptureFix
     hosts: list[str] = []
     ours: list[int] = []
     loop.add_signal_handler(signal.SIGTERM, hosts.append, "host's")
-    signals = Signals(loop, ours.append)
+    signals = Signals(loop, ours.append, NATIVE.log)
     try:
         with caplog.at_level(logging.INFO):
             signals.install()
@@ -146,7 +147,7 @@ async def test_other_handlers_of_the_loop_go_on() -> None:
     loop.add_signal_handler(signal.SIGUSR1, seen.append, 1)
     try:
         descriptor = wakeup_fd()
-        signals = Signals(loop, print)
+        signals = Signals(loop, print, NATIVE.log)
         signals.install()
         signals.restore()
         assert wakeup_fd() == descriptor
@@ -157,7 +158,7 @@ async def test_other_handlers_of_the_loop_go_on() -> None:
 
 
 async def test_a_handler_that_was_set_meanwhile_stays() -> None:
-    signals = Signals(asyncio.get_running_loop(), print)
+    signals = Signals(asyncio.get_running_loop(), print, NATIVE.log)
     signals.install()
     signal.signal(signal.SIGTERM, handler)
     signals.restore()
@@ -171,7 +172,7 @@ def test_a_foreign_wakeup_descriptor_is_given_back(loop_factory: LoopFactory) ->
     theirs.setblocking(False)
     signal.set_wakeup_fd(theirs.fileno())
     loop = loop_factory()
-    signals = Signals(loop, print)
+    signals = Signals(loop, print, NATIVE.log)
     signals.install()
     loop.run_until_complete(asyncio.sleep(0))
     signals.restore()
@@ -187,7 +188,7 @@ def test_a_wakeup_descriptor_that_was_closed_is_not(loop_factory: LoopFactory) -
     theirs.setblocking(False)
     signal.set_wakeup_fd(theirs.fileno())
     loop = loop_factory()
-    signals = Signals(loop, print)
+    signals = Signals(loop, print, NATIVE.log)
     signals.install()
     ours.close()
     theirs.close()
@@ -198,7 +199,7 @@ def test_a_wakeup_descriptor_that_was_closed_is_not(loop_factory: LoopFactory) -
 
 async def test_in_another_thread_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
     before = signal.getsignal(signal.SIGINT)
-    signals = Signals(asyncio.get_running_loop(), print)
+    signals = Signals(asyncio.get_running_loop(), print, NATIVE.log)
     await asyncio.to_thread(signals.install)
     assert signal.getsignal(signal.SIGINT) is before
     signals.restore()
@@ -213,7 +214,7 @@ def test_a_loop_in_another_thread(loop_factory: LoopFactory) -> None:
     before = signal.getsignal(signal.SIGINT)
 
     async def main() -> None:
-        signals = Signals(asyncio.get_running_loop(), print)
+        signals = Signals(asyncio.get_running_loop(), print, NATIVE.log)
         signals.install()
         signals.restore()
 
@@ -232,7 +233,7 @@ async def test_what_on_signal_raises_is_logged_once(caplog: pytest.LogCaptureFix
     def fail(number: int) -> None:
         raise ValueError("on purpose")
 
-    signals = Signals(asyncio.get_running_loop(), fail)
+    signals = Signals(asyncio.get_running_loop(), fail, NATIVE.log)
     signals.install()
     try:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -262,7 +263,7 @@ async def test_a_loop_that_has_no_signal_handlers() -> None:
     before = signal.getsignal(signal.SIGTERM)
     seen: list[int] = []
     loop: Any = LoopWithoutSignals()
-    signals = Signals(loop, seen.append)
+    signals = Signals(loop, seen.append, NATIVE.log)
     signals.install()
     os.kill(os.getpid(), signal.SIGTERM)
     await until(lambda: seen)

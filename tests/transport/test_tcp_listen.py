@@ -445,7 +445,7 @@ async def test_pausing_when_accepting_is_impossible(
             assert failing.accepts == 1
             skt.sendall(b"hello")
             assert await received(skt) == b"hello"
-    assert [r.levelno for r in caplog.records if r.name == tcp_listen.__name__ and r.levelno > 20] == [
+    assert [r.levelno for r in caplog.records if r.name == "twisted_compat" and r.levelno > 20] == [
         logging.WARNING
     ]
 

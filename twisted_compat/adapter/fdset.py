@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import logging
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
@@ -25,8 +24,6 @@ from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["DescriptorSet", "Registration"]
-
-logger = logging.getLogger(__name__)
 
 SENDS_A_TURN = 32
 """How often one descriptor may send before it is the others' turn: about a millisecond, for 4 MiB."""
@@ -319,7 +316,7 @@ class DescriptorSet:
 
     def raised(self, descriptor: Any, method: str, error: BaseException) -> BaseException:
         """``descriptor.method`` raised: log it, once; the descriptor is lost for that reason."""
-        logger.error("%s of %r raised: it is closed", method, descriptor, exc_info=error)
+        self.vocabulary.log.error("%s of %r raised: it is closed", method, descriptor, exc_info=error)
         return error
 
     def lost(self, registration: Registration, why: Any, *, reading: bool) -> None:
@@ -350,7 +347,7 @@ class DescriptorSet:
                 self.forget(registration)
                 descriptor.connectionLost(reason)
         except Exception:
-            logger.exception("%sonnectionLost of %r raised", "readC" if halfway else "c", descriptor)
+            words.log.exception("%sonnectionLost of %r raised", "readC" if halfway else "c", descriptor)
 
     def _unreadable_result(self, descriptor: Any, result: Any) -> TypeError:
         """What was returned says nothing about the connection: it was most likely meant for somebody else."""
@@ -361,7 +358,7 @@ class DescriptorSet:
             "exception says what became of the connection. In dataReceived, start what takes time with "
             "asyncio.ensure_future(...) and return None."
         )
-        logger.error("the connection is closed: %s", error)
+        self.vocabulary.log.error("the connection is closed: %s", error)
         return error
 
     def forget(self, registration: Registration) -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import enum
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +13,6 @@ from twisted_compat.failure import exc_info_of
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["State", "SystemEvents", "TriggerID"]
-
-logger = logging.getLogger(__name__)
 
 PHASES = ("before", "during", "after")
 
@@ -128,7 +125,7 @@ class SystemEvents:
         def one_done(result: Any) -> Any:
             nonlocal left
             if isinstance(result, self._vocabulary.failure.Failure):
-                logger.error(
+                self._vocabulary.log.error(
                     "a Deferred that the event %r waited for failed", event, exc_info=exc_info_of(result)
                 )
                 result = None
@@ -165,7 +162,7 @@ class SystemEvents:
                 self._run_phase(event, phase, results)
                 raise
             except BaseException:  # CancelledError too: it is the trigger's, and nobody cancelled the event
-                logger.exception("a trigger of the event %r raised: %r", event, callable)
+                self._vocabulary.log.exception("a trigger of the event %r raised: %r", event, callable)
             else:
                 if results is not None:
                     results.append(result)

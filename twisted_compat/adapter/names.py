@@ -12,7 +12,6 @@ Whichever kind is installed, the other is made from it here. Without either, :cl
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -24,8 +23,6 @@ from twisted_compat.interfaces import IHostnameResolver, IHostResolution, IResol
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["LoopResolver", "Names"]
-
-logger = logging.getLogger(__name__)
 
 Timeout = float | Sequence[float]
 
@@ -132,12 +129,16 @@ class _Resolution:
     :param host_name: what is looked up, as IHostnameResolver takes it.
     :param receiver: the IResolutionReceiver.
     :param address_types: the classes of addresses that it wants; None for all.
+    :param log: where to say that the receiver raised.
     """
 
-    def __init__(self, host_name: str | bytes, receiver: Any, address_types: Iterable[Any] | None) -> None:
+    def __init__(
+        self, host_name: str | bytes, receiver: Any, address_types: Iterable[Any] | None, log: Any
+    ) -> None:
         self.name = _as_text(host_name)
         self.types = None if address_types is None else list(address_types)
         self._receiver = receiver
+        self._log = log
         self._stop: Callable[[], object] | None = None
         self.done = False
 
@@ -171,7 +172,7 @@ class _Resolution:
         try:
             getattr(self._receiver, method)(*args)
         except Exception:
-            logger.exception("%s of %r raised, resolving %r", method, self._receiver, self.name)
+            self._log.exception("%s of %r raised, resolving %r", method, self._receiver, self.name)
 
 
 implementer(IHostResolution)(_Resolution)
@@ -188,6 +189,7 @@ class LoopResolver:
     def __init__(self, loop: asyncio.AbstractEventLoop, vocabulary: Vocabulary) -> None:
         self._loop = loop
         self._address = vocabulary.address
+        self._log = vocabulary.log
         self._tasks: dict[asyncio.Task[None], _Resolution] = {}
 
     def resolveHostName(
@@ -214,7 +216,7 @@ class LoopResolver:
                 f"There are no addresses for the transport {transportSemantics!r}. "
                 'Write transportSemantics="TCP" or transportSemantics="UDP".'
             )
-        resolution = _Resolution(hostName, resolutionReceiver, addressTypes)
+        resolution = _Resolution(hostName, resolutionReceiver, addressTypes, self._log)
         if not resolution.begin():
             return resolution
         task = self._loop.create_task(self._look_up(resolution, portNumber, transportSemantics))
@@ -240,7 +242,7 @@ class LoopResolver:
         except (OSError, ValueError):  # ValueError: one can't even ask for it, such as an empty label, or NUL
             answers = []
         except Exception:
-            logger.exception("Resolving %r failed in an unexpected way", resolution.name)
+            self._log.exception("Resolving %r failed in an unexpected way", resolution.name)
             answers = []
         except asyncio.CancelledError:  # by us, or by the loop's owner at its end
             resolution.complete()
@@ -325,7 +327,7 @@ class _OneAddress:
             try:
                 resolution.cancel()
             except NotImplementedError:  # as Twisted's own: it runs on, and nobody listens
-                logger.debug("The look-up of %r can't be cancelled", self._name)
+                self._names._vocabulary.log.debug("The look-up of %r can't be cancelled", self._name)
         return True
 
 
@@ -366,7 +368,7 @@ class _Hostnames:
         transportSemantics: str = "TCP",
     ) -> Any:
         """Ask the simple resolver for its address (IHostnameResolver)."""
-        resolution = _Resolution(hostName, resolutionReceiver, addressTypes)
+        resolution = _Resolution(hostName, resolutionReceiver, addressTypes, self._vocabulary.log)
         if not resolution.begin():
             return resolution
         try:
@@ -384,7 +386,7 @@ class _Hostnames:
         def failed(failure: Any) -> None:
             expected = (self._vocabulary.error.DNSLookupError, self._vocabulary.defer.TimeoutError)
             if not resolution.done and not failure.check(*expected):
-                logger.error(
+                self._vocabulary.log.error(
                     "Looking up %r with %r failed",
                     resolution.name,
                     self.simple,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +19,6 @@ from twisted_compat.adapter.timers import Timers
 
 __all__ = ["Parts"]
 
-logger = logging.getLogger(__name__)
-
 
 class Parts:
     """What a reactor consists of while it is on ``loop``.
@@ -32,6 +29,7 @@ class Parts:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, reactor: Any) -> None:
         vocabulary = reactor.vocabulary
+        self._log = vocabulary.log
         self.loop = loop
         self.ownership = Ownership(loop)
         self.timers = Timers(loop, vocabulary, self.ownership)
@@ -81,7 +79,7 @@ class Parts:
 
     def abandon(self) -> None:
         """The loop was closed by its owner, with the reactor still on it: close the sockets without it."""
-        logger.warning(
+        self._log.warning(
             "the event loop was closed before its reactor was left: what was open is closed now. "
             "Leave the reactor first: `async with AsyncioReactor() as reactor: ...`"
         )

@@ -153,7 +153,7 @@ class AsyncioReactor:
         self._state = State.RUNNING
         self.running = True
         if self._signals_wanted and not self._runs_loop:
-            parts.signals = Signals(parts.loop, self._on_signal)
+            parts.signals = Signals(parts.loop, self._on_signal, self.vocabulary.log)
             parts.signals.install()
         self._events.fireSystemEvent("startup")
 
@@ -201,7 +201,7 @@ class AsyncioReactor:
             raise self.vocabulary.error.ReactorAlreadyRunning()
         parts = self._use()
         loop = parts.loop
-        signals = Signals(loop, self._on_signal)
+        signals = Signals(loop, self._on_signal, self.vocabulary.log)
         if installSignalHandlers:
             signals.install()
         self._crashed = False

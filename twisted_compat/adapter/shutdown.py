@@ -7,7 +7,6 @@ knows who is open.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 from weakref import WeakSet
 
@@ -17,8 +16,6 @@ from twisted_compat.transport.tcp_connect import Connector
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["Shutdown"]
-
-logger = logging.getLogger(__name__)
 
 GRACE = 1.0
 """Seconds that connections have to send what they had accepted; those with nothing to send close at once."""
@@ -94,7 +91,7 @@ class Shutdown:
         except KeyboardInterrupt:
             raise
         except BaseException:  # SystemExit too: what was asked for is happening, and the others are waiting
-            logger.exception("closing %r at shutdown raised", descriptor)
+            self._vocabulary.log.exception("closing %r at shutdown raised", descriptor)
 
     def lose_all(self, why: str) -> None:
         """Tell every connection that is being made, and every descriptor, that it is lost."""
@@ -104,7 +101,7 @@ class Shutdown:
                 return
             for descriptor in open_ones:
                 self._lose(descriptor, why)
-        logger.error("factories keep opening transports while the reactor stops: %r", open_ones)
+        self._vocabulary.log.error("factories keep opening transports while the reactor stops: %r", open_ones)
 
     def _connecting(self) -> list[Any]:
         return [c.transport for c in self.connectors if c.state == "connecting" and c.transport is not None]
@@ -121,4 +118,4 @@ class Shutdown:
         except KeyboardInterrupt:
             raise
         except BaseException:  # as in _ask
-            logger.exception("connectionLost of %r raised", descriptor)
+            self._vocabulary.log.exception("connectionLost of %r raised", descriptor)

@@ -8,15 +8,12 @@ put back as it was: the handlers, and the descriptor that Python writes signal n
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Signals"]
-
-logger = logging.getLogger(__name__)
 
 NAMES = ("SIGINT", "SIGTERM", "SIGBREAK")  # the last on Windows only
 
@@ -29,10 +26,14 @@ class Signals:
 
     :param loop: the loop to call in.
     :param on_signal: called with the signal's number, each time.
+    :param log: where to say what could not be done: the reactor's vocabulary's.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_signal: Callable[[int], object]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, on_signal: Callable[[int], object], log: Any
+    ) -> None:
         self._loop = loop
+        self._log = log
         self._on_signal = on_signal
         self._previous: dict[
             int, Any
@@ -54,7 +55,7 @@ class Signals:
                 continue
             previous = signal.getsignal(number)
             if _belongs_to_a_loop(previous):
-                logger.info("%s has a handler of the event loop's owner already: the reactor leaves it", name)
+                self._log.info("%s has a handler of the loop's owner already: the reactor leaves it", name)
                 continue
             self._take(number)
             self._previous[number] = previous
@@ -69,7 +70,7 @@ class Signals:
         if not self._previous:
             return
         if not _in_main_thread():
-            logger.error(
+            self._log.error(
                 "Signal handlers can't be put back outside the main thread: the reactor's stay installed"
             )
             return
@@ -102,13 +103,13 @@ class Signals:
         try:
             self._on_signal(number)
         except Exception:
-            logger.exception("Unhandled exception while handling signal %d", number)
+            self._log.exception("Unhandled exception while handling signal %d", number)
 
     def _loop_removes(self, number: int) -> None:
         try:
             self._loop.remove_signal_handler(number)
         except NotImplementedError:
-            logger.debug("The loop has no signal handlers to remove")
+            self._log.debug("The loop has no signal handlers to remove")
 
     def _restore_wakeup_fd(self) -> None:
         """asyncio takes the descriptor away with its last handler; give it back to whom it belonged before.
@@ -121,7 +122,7 @@ class Signals:
         try:
             signal.set_wakeup_fd(before, warn_on_full_buffer=False)
         except (OSError, ValueError):
-            logger.debug("The wake-up descriptor %d from before was closed meanwhile", before)
+            self._log.debug("The wake-up descriptor %d from before was closed meanwhile", before)
 
 
 def _in_main_thread() -> bool:

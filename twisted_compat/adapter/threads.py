@@ -23,8 +23,6 @@ from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["ThreadPool", "Threads"]
 
-logger = logging.getLogger(__name__)
-
 REACTOR_POOL_SIZE = 10  # threads; what Twisted's reactors have unless suggestThreadPoolSize says otherwise
 
 OnResult = Callable[[bool, Any], object]
@@ -46,7 +44,7 @@ class _Job:
             kw,
         )
 
-    def perform(self, make_failure: Callable[[], Any]) -> None:
+    def perform(self, make_failure: Callable[[], Any], log: Any) -> None:
         assert self._call is not None
         context, func, args, kw = self._call
         self._call = None
@@ -57,7 +55,7 @@ class _Job:
         except BaseException:  # SystemExit, too, is the result of the work and not the end of the worker
             succeeded = False
             if self._on_result is None:
-                logger.exception("Unhandled exception in a thread of the pool, in %r", func)
+                log.exception("Unhandled exception in a thread of the pool, in %r", func)
                 return
             result = make_failure()
         del func, args, kw
@@ -66,7 +64,7 @@ class _Job:
             try:
                 context.run(on_result, succeeded, result)
             except BaseException:
-                logger.exception("Unhandled exception in the onResult %r of a call in a thread", on_result)
+                log.exception("Unhandled exception in the onResult %r of a call in a thread", on_result)
         del result  # a Failure refers to this frame: don't refer back
 
 
@@ -115,6 +113,8 @@ class ThreadPool:
     currentThread = staticmethod(threading.current_thread)
     failure_factory: Callable[[], Any] = Failure
     """Makes the Failure of the exception that is being handled, for ``onResult``."""
+    log: Any = logging.getLogger("twisted_compat")
+    """Where what a call raised is told, if nobody else hears of it: has the methods of a logging.Logger."""
     on_thread_start: Callable[[], object] = staticmethod(lambda: None)
     """Called by each thread before it does anything else."""
 
@@ -160,9 +160,9 @@ class ThreadPool:
 
     def dumpStats(self) -> None:
         """Log how many threads wait and work."""
-        logger.info("waiters: %s", self.waiters)
-        logger.info("workers: %s", self.working)
-        logger.info("total: %s", self.threads)
+        self.log.info("waiters: %s", self.waiters)
+        self.log.info("workers: %s", self.working)
+        self.log.info("total: %s", self.threads)
 
     # The size
 
@@ -212,7 +212,7 @@ class ThreadPool:
         with self._lock:
             self.threads = [thread for thread in self.threads if thread.is_alive()]
             if self.joined and self._jobs and not self._alive:  # never started, or with a maximum of 0
-                logger.warning(
+                self.log.warning(
                     "A thread pool without threads was stopped: %d calls are not made", len(self._jobs)
                 )
                 self._jobs.clear()
@@ -266,7 +266,7 @@ class ThreadPool:
             )
         with self._lock:
             if self.joined:
-                logger.warning(
+                self.log.warning(
                     "A call of %r was given to a thread pool that is stopped: it is not made", func
                 )
                 return
@@ -278,7 +278,7 @@ class ThreadPool:
                 if self._alive == 0:  # nobody to do it, ever
                     self._jobs.remove(job)
                     raise
-                logger.warning("No more threads: a call of %r waits for one of %d", func, self._alive)
+                self.log.warning("No more threads: a call of %r waits for one of %d", func, self._alive)
             self._lock.notify()
 
     def _match_the_work(self) -> None:
@@ -301,7 +301,7 @@ class ThreadPool:
         self.on_thread_start()
         while (job := self._next_job()) is not None:
             try:
-                job.perform(self.failure_factory)
+                job.perform(self.failure_factory, self.log)
             finally:
                 with self._lock:
                     self._busy -= 1
@@ -363,6 +363,7 @@ class Threads:
                 )
             pool = ThreadPool(0, REACTOR_POOL_SIZE, "reactor")
             pool.failure_factory = self._vocabulary.failure.Failure
+            pool.log = self._vocabulary.log
             pool.on_thread_start = partial(work_for, self._loop)
             pool.start()
             self._pool = pool
@@ -399,7 +400,7 @@ class Threads:
                 "Write `reactor.callFromThread(function, *args)`: the function itself, not its result."
             )
         try:
-            self._loop.call_soon_threadsafe(_call_logged, callable, args, kwargs)
+            self._loop.call_soon_threadsafe(_call_logged, self._vocabulary.log, callable, args, kwargs)
         except RuntimeError:
             if not self._loop.is_closed():
                 raise
@@ -425,7 +426,7 @@ class Threads:
             try:
                 self._loop.call_soon_threadsafe(_set_done, ended)
             except RuntimeError:  # closed meanwhile: nobody is left to be told
-                logger.debug("The threads have ended, after their loop was closed")
+                self._vocabulary.log.debug("The threads have ended, after their loop was closed")
 
         threading.Thread(target=wait, name="reactor-thread-pool-stop", daemon=True).start()
         try:
@@ -446,13 +447,15 @@ class Threads:
 _is_callable = callable  # parameters have this name
 
 
-def _call_logged(func: Callable[..., object], args: tuple[Any, ...], kw: dict[str, Any]) -> None:
+def _call_logged(
+    log: Any, func: Callable[..., object], args: tuple[Any, ...], kw: dict[str, Any]
+) -> None:
     try:
         func(*args, **kw)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:
-        logger.exception("Unhandled exception in %r, called from a thread", func)
+        log.exception("Unhandled exception in %r, called from a thread", func)
 
 
 def _set_done(future: asyncio.Future[None]) -> None:

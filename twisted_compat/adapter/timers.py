@@ -11,7 +11,6 @@ Who may call is ``ownership.py``'s business; what clocks and timers the loop has
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -28,8 +27,6 @@ from twisted_compat.adapter.ownership import Ownership
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["DelayedCall", "Timers"]
-
-logger = logging.getLogger(__name__)
 
 # A select or poll takes a few weeks at most, in milliseconds. A longer wait is made of days.
 LONGEST_WAIT = 86_400.0  # seconds
@@ -57,6 +54,7 @@ class Timers:
     ) -> None:
         self._loop = loop
         self.error = vocabulary.error
+        self.log = vocabulary.log
         self._ownership = ownership or Ownership(loop)
         self._now = clock_of(loop)
         self._step = max(capabilities_of(loop).timer_resolution, FINEST_STEP)
@@ -345,7 +343,7 @@ class DelayedCall(BaseDelayedCall):
             raise
         except BaseException:
             asked_at = f", asked for at\n{''.join(self.creator)}" if self.creator else ""
-            logger.exception("Unhandled exception in %s%s", repr(self), asked_at)
+            self._clock.log.exception("Unhandled exception in %s%s", repr(self), asked_at)
 
     def _forget(self) -> None:
         if self._entry is not None:

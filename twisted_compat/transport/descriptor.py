@@ -9,7 +9,6 @@ be a stranger's; the reactor calls ``doRead`` and ``doWrite`` when the descripto
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,8 +26,6 @@ from twisted_compat.interfaces import (
 from twisted_compat.transport.buffer import WriteBuffer
 
 __all__ = ["FileDescriptor"]
-
-logger = logging.getLogger(__name__)
 
 
 @implementer(
@@ -277,7 +274,8 @@ class FileDescriptor:
             try:
                 producer.stopProducing()
             except Exception:
-                logger.exception("stopProducing of %r raised; %r is closed all the same", producer, self)
+                log = self.reactor.vocabulary.log
+                log.exception("stopProducing of %r raised; %r is closed all the same", producer, self)
 
     # Being watched by the reactor
 

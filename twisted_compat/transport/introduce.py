@@ -6,12 +6,9 @@ the protocol.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 __all__ = ["introduce"]
-
-logger = logging.getLogger(__name__)
 
 
 def introduce(protocol: Any, transport: Any) -> None:
@@ -29,11 +26,12 @@ def introduce(protocol: Any, transport: Any) -> None:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # CancelledError too: it is about the protocol, and not about the port
-        reason = transport.reactor.vocabulary.failure.Failure()
-        logger.error("connectionMade of %r raised: its connection is closed", protocol, exc_info=True)
+        vocabulary = transport.reactor.vocabulary
+        log, reason = vocabulary.log, vocabulary.failure.Failure()
+        log.exception("connectionMade of %r raised: its connection is closed", protocol)
         try:
             transport.connectionLost(reason)
         except Exception:
-            logger.error("connectionLost of %r raised", protocol, exc_info=True)
+            log.exception("connectionLost of %r raised", protocol)
         finally:
             del reason  # its traceback has this frame: the two would be a cycle

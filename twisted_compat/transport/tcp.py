@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 import struct
 from typing import Any
@@ -17,10 +16,9 @@ from zope.interface import implementer
 from twisted_compat.interfaces import ISystemHandle, ITCPTransport
 from twisted_compat.transport.buffer import WriteBuffer
 from twisted_compat.transport.descriptor import FileDescriptor
+from twisted_compat.transport.layer import take_layer_away
 
 __all__ = ["Connection"]
-
-logger = logging.getLogger(__name__)
 
 _KERNEL_SHORT_OF_MEMORY = frozenset({errno.ENOBUFS, errno.ENOMEM})
 _GATHERS = hasattr(socket.socket, "sendmsg")  # not on Windows
@@ -40,6 +38,10 @@ class Connection(FileDescriptor):
     """
 
     turn_flush = True
+    is_client = False
+    """Whether this side made the connection, and so is TLS's client unless told otherwise."""
+    TLS = False
+    """Whether TLS has been started on it."""
     logstr = "Uninitialized"
     _aborting = False
     _read_ended = False  # the peer's end of stream has been told to an IHalfCloseableProtocol
@@ -159,6 +161,23 @@ class Connection(FileDescriptor):
             return len(head), self.socket.send(head)
         return min(buffer.size, self.SEND_LIMIT), self.socket.sendmsg(pieces)
 
+    # TLS
+
+    def startTLS(self, contextFactory: Any, normal: bool = True) -> None:
+        """Encrypt everything from here on, in both directions (ITLSTransport).
+
+        :param contextFactory: what the vocabulary's TLS takes.
+        :param normal: False: the side that accepted the connection is TLS's client.
+        :raises RuntimeError: if the reactor's vocabulary has no TLS.
+        """
+        start_tls = self.reactor.vocabulary.start_tls
+        if start_tls is None:
+            raise RuntimeError(
+                "This reactor has no TLS. Use one that speaks Twisted's types: "
+                "twisted_compat.bridge.twisted.TwistedReactor."
+            )
+        start_tls(self, contextFactory, normal)
+
     # Closing
 
     def readConnectionLost(self, reason: Any) -> None:
@@ -191,7 +210,7 @@ class Connection(FileDescriptor):
         try:
             getattr(protocol, method)()
         except Exception as error:
-            logger.exception("%s of %r raised: its connection is closed", method, protocol)
+            vocabulary.log.exception("%s of %r raised: its connection is closed", method, protocol)
             self.connectionLost(vocabulary.failure.Failure(error))
             return False
         return True
@@ -229,6 +248,8 @@ class Connection(FileDescriptor):
         if self.disconnected:
             return
         super().connectionLost(reason)
+        if self.TLS:
+            take_layer_away(self)
         aborted = self._aborting or reason.check(self.reactor.vocabulary.error.ConnectionAborted)
         self._closeSocket(not aborted)
         # The protocol keeps its transport: without this the two would be a cycle.
@@ -245,7 +266,7 @@ class Connection(FileDescriptor):
             else:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         except OSError as error:  # the peer was first: there is nothing to shut any more
-            logger.debug("closing %r: %s", self, error)
+            self.reactor.vocabulary.log.debug("closing %r: %s", self, error)
         self.socket.close()
 
     def _discard_unread(self) -> None:

@@ -9,7 +9,6 @@ be asked to connect again. The listening side is :mod:`.tcp_listen`.
 from __future__ import annotations
 
 import enum
-import logging
 import socket
 from errno import EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EWOULDBLOCK
 from typing import Any
@@ -25,8 +24,6 @@ from twisted_compat.transport.sockets import SocketAddress
 from twisted_compat.transport.tcp import Connection
 
 __all__ = ["Client", "Connector"]
-
-logger = logging.getLogger(__name__)
 
 _UNDER_WAY = frozenset({EINPROGRESS, EWOULDBLOCK, EALREADY})
 
@@ -58,6 +55,7 @@ class Client(Connection):
 
     addressFamily: socket.AddressFamily = socket.AF_INET
     socketType = socket.SOCK_STREAM
+    is_client = True
 
     def __init__(
         self,
@@ -261,7 +259,7 @@ class Client(Connection):
             protocol = self.connector.buildProtocol(self.getPeer())
         except Exception as exc:
             factory = self.connector.factory
-            logger.error("buildProtocol of %r raised: its connection is closed", factory, exc_info=True)
+            vocabulary.log.exception("buildProtocol of %r raised: its connection is closed", factory)
             self.failIfNotConnected(vocabulary.error.ConnectError(string=f"buildProtocol raised {exc!r}"))
             return
         self.state = ClientState.CONNECTED
@@ -478,13 +476,13 @@ class Connector:
         try:
             tell(self, reason)
         except Exception:
-            logger.error("%s of %r raised", tell.__name__, self.factory, exc_info=True)
+            self.reactor.vocabulary.log.exception("%s of %r raised", tell.__name__, self.factory)
         if self.state == "disconnected" and self.factoryStarted:
             self.factoryStarted = False
             try:
                 self.factory.doStop()
             except Exception:
-                logger.error("doStop of %r raised", self.factory, exc_info=True)
+                self.reactor.vocabulary.log.exception("doStop of %r raised", self.factory)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x} {self.state} {self.getDestination()}>"

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from typing import Any
 
@@ -22,8 +21,6 @@ from twisted_compat.transport.sockets import SocketAddress, SpareDescriptor
 from twisted_compat.transport.tcp import Connection
 
 __all__ = ["Port", "Server"]
-
-logger = logging.getLogger(__name__)
 
 # What accept() says about the connection it was about to hand out, as against the listening socket: see
 # accept(2) on the errors that Linux passes on from a connection already dead, and on EPERM from a firewall.
@@ -135,6 +132,7 @@ class Port(FileDescriptor):
     addressFamily: socket.AddressFamily = socket.AF_INET
     socketType = socket.SOCK_STREAM
     transport: Any = Server
+    _type = "TCP"  # for the log
     numberAccepts = 64
     sessionno = 0
     _realPortNumber: int | None = None
@@ -217,7 +215,7 @@ class Port(FileDescriptor):
         self.socket = skt
         self._realPortNumber = self._address.port
         self.connected, self.disconnected, self.disconnecting = 1, 0, 0
-        logger.info("%s starting on %s", self.logPrefix(), self._realPortNumber)
+        self.reactor.vocabulary.log.info("%s starting on %s", self.logPrefix(), self._realPortNumber)
         self.startReading()
 
     def _listen(self) -> socket.socket:
@@ -285,7 +283,7 @@ class Port(FileDescriptor):
             skt.close()
             if not isinstance(exc, Exception):
                 raise
-            logger.error(
+            self.reactor.vocabulary.log.error(
                 "%r could not serve %s: its connection is closed", self.factory, client, exc_info=True
             )
             return
@@ -330,7 +328,7 @@ class Port(FileDescriptor):
         now = self.reactor.seconds()
         last, self._last_shortage = self._last_shortage, now
         if last is None or now - last > _BURST_GAP + _PAUSE:
-            logger.warning(
+            self.reactor.vocabulary.log.warning(
                 "%s cannot accept: %s; %s. Raise the limit (ulimit -n), or accept less.",
                 self,
                 exc,
@@ -393,7 +391,7 @@ class Port(FileDescriptor):
         # Not shut down: another process, or whoever we adopted it from, may share it and go on listening.
         skt.close()
         self._spare.release()
-        logger.info("(TCP Port %s Closed)", self._realPortNumber)
+        self.reactor.vocabulary.log.info("(%s Port %s Closed)", self._type, self._realPortNumber)
         self._realPortNumber = None
         self.connected, self.disconnecting = 0, 0
         waiting, self._waiting = self._waiting, []
@@ -402,7 +400,7 @@ class Port(FileDescriptor):
         except Exception:
             failure = self.reactor.vocabulary.failure.Failure()
             if not waiting:
-                logger.error("doStop of %r raised", self.factory, exc_info=True)
+                self.reactor.vocabulary.log.exception("doStop of %r raised", self.factory)
             for deferred in waiting:
                 deferred.errback(failure)
         else:

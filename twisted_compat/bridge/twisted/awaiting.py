@@ -1,0 +1,1 @@
+as_future = as_deferred = enable_await = None

@@ -1,0 +1,89 @@
+"""The engine's messages in Twisted's log, and the log context: who is speaking.
+
+Twisted puts the ``logPrefix`` of a descriptor into the context of whatever its log is told while that
+descriptor is served, for every event anew. Here an event costs nothing: whoever logs something looks up its
+own stack for the descriptor that is being served.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python import context, log
+from twisted.python.failure import Failure
+
+from twisted_compat.adapter.fdset import Registration
+
+__all__ = ["TwistedLog"]
+
+
+class TwistedLog:
+    """Twisted's log, with the methods of a :class:`logging.Logger` that the engine calls."""
+
+    _log = Logger(namespace="twisted_compat")
+
+    def debug(self, message: str, *args: object) -> None:
+        """For who looks for a fault in the engine."""
+        self._log.debug("{message}", message=message % args)
+
+    def info(self, message: str, *args: object) -> None:
+        """What happened, as it should."""
+        log.msg(message % args)
+
+    def warning(self, message: str, *args: object) -> None:
+        """What will do harm if it goes on."""
+        self._log.warn("{message}", message=message % args)
+
+    def error(self, message: str, *args: object, exc_info: Any = None) -> None:
+        """What went wrong.
+
+        :param exc_info: True for the exception being handled, an exception, or a triple as of
+            :func:`sys.exc_info`.
+        """
+        if exc_info is None:
+            self._log.error("{message}", message=message % args)
+            return
+        if isinstance(exc_info, BaseException):
+            exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
+        elif not isinstance(exc_info, tuple):
+            exc_info = sys.exc_info()
+        kind, value, traceback = exc_info
+        log.err(Failure(value, kind, traceback), message % args)
+
+    def exception(self, message: str, *args: object) -> None:
+        """What raised the exception that is being handled."""
+        self.error(message, *args, exc_info=True)
+
+
+_SERVING: frozenset[CodeType] = frozenset(
+    method.__code__
+    for method in (Registration.on_readable, Registration.on_writable, Registration._call_stranger)
+)
+
+
+class _LiveContext(dict[str, Any]):
+    """The default log context. A copy of it, which is what each event begins as, says who is served now."""
+
+    def copy(self) -> dict[str, Any]:
+        made = dict(self)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code in _SERVING:
+                made["system"] = _prefix_of(frame.f_locals["self"].descriptor)
+                break
+            frame = frame.f_back
+        return made
+
+
+def _prefix_of(descriptor: Any) -> str:
+    try:
+        prefix: str = descriptor.logPrefix()
+        return prefix
+    except Exception:  # logged nowhere: this is the log
+        return "(buggy logPrefix method)"
+
+
+context.setDefault(log.ILogContext, _LiveContext(context.get(log.ILogContext) or {}))
