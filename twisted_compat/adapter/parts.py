@@ -34,9 +34,9 @@ class Parts:
         self.ownership = Ownership(loop)
         self.timers = Timers(loop, vocabulary, self.ownership)
         self.fdset = DescriptorSet(loop, vocabulary, self.ownership)
-        self.threads = Threads(loop, vocabulary)
+        self.threads = Threads(loop, vocabulary, reactor.make_thread_pool)
         self.names = Names(loop, vocabulary, reactor)
-        self.shutdown = Shutdown(loop, self.fdset, self.names, vocabulary)
+        self.shutdown = Shutdown(loop, self.fdset, self.names, reactor)
         self.signals: Signals | None = None
         self._closing = False
         self.hot_methods: dict[str, Callable[..., Any]] = {
@@ -53,10 +53,16 @@ class Parts:
         if self._closing:
             self.threads.abandon()
 
-    async def close(self) -> None:
-        """End what is left once the transports are closed: timers, threads, look-ups, signal handlers."""
+    async def close(self, *, keep_calls: bool) -> None:
+        """End what is left once the transports are closed: timers, threads, look-ups, signal handlers.
+
+        :param keep_calls: let the delayed calls wait for the next loop, and don't cancel them.
+        """
         self._closing = True
-        self.timers.cancel_all()
+        if keep_calls:
+            self.timers.suspend()
+        else:
+            self.timers.cancel_all()
         self.names.close()
         try:
             if self.shutdown.hurried:
@@ -66,13 +72,14 @@ class Parts:
         except asyncio.CancelledError:  # as by asyncio.run at its end: leave the threads, but nothing else
             self.threads.abandon()
         finally:
-            self._close_the_rest("the reactor was stopped")
+            self._close_the_rest("the reactor was stopped", keep_calls=keep_calls)
 
-    def _close_the_rest(self, why: str) -> None:
+    def _close_the_rest(self, why: str, *, keep_calls: bool = False) -> None:
         """Close whatever is there, such as what triggers of "after" and the last threads' results opened."""
         self.names.close()
         self.shutdown.lose_all(why)
-        self.timers.cancel_all()
+        if not keep_calls:
+            self.timers.cancel_all()
         self.fdset.close()
         if self.signals is not None:
             self.signals.restore()

@@ -1,31 +1,27 @@
-"""AsyncioReactor: an asyncio loop behind Twisted's reactor interfaces. A thin facade over parts that are each
-given the loop.
+"""AsyncioReactor: an asyncio loop behind Twisted's reactor interfaces, over parts that know the loop.
 
 Time is ``timers.py``, readiness ``fdset.py``, threads ``threads.py``, names ``names.py``, signals
-``signals.py``, system events ``lifecycle.py``, and closing what was opened ``shutdown.py``. This module binds
-them to a loop, starts and stops them, and makes ports and connectors.
+``signals.py``, system events ``lifecycle.py``, and closing what was opened ``shutdown.py``; ``facade.py``
+hands calls on to them. This module binds them to a loop, starts and stops them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from zope.interface import implementer
 
 from twisted_compat import interfaces
+from twisted_compat.adapter.facade import Facade
 from twisted_compat.adapter.lifecycle import State, SystemEvents, TriggerID
 from twisted_compat.adapter.loops import close_loop, refuse_inside_a_loop, running_loop
 from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.signals import Signals
-from twisted_compat.adapter.threads import ThreadPool
-from twisted_compat.adapter.timers import DelayedCall
+from twisted_compat.adapter.texts import where_called_from
 from twisted_compat.current import register_reactor, unregister_reactor
-from twisted_compat.transport.tcp_connect import Connector
-from twisted_compat.transport.tcp_listen import Port, Server
 from twisted_compat.vocabulary import NATIVE, Vocabulary
 
 __all__ = ["AsyncioReactor"]
@@ -33,16 +29,8 @@ __all__ = ["AsyncioReactor"]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-@implementer(
-    interfaces.IReactorCore,
-    interfaces.IReactorTime,
-    interfaces.IReactorFDSet,
-    interfaces.IReactorTCP,
-    interfaces.IReactorThreads,
-    interfaces.IReactorPluggableResolver,
-    interfaces.IReactorPluggableNameResolver,
-)
-class AsyncioReactor:
+@implementer(interfaces.IReactorCore)
+class AsyncioReactor(Facade):
     """A reactor on an asyncio loop, its own or somebody else's. Its states are
     :class:`~twisted_compat.adapter.lifecycle.State`'s.
 
@@ -70,15 +58,15 @@ class AsyncioReactor:
         self._state = State.UNBOUND
         self._loop_factory = loop_factory
         self._signals_wanted = signals
-        self._parts: Parts | None = None
+        self._parts = None
         self._owns_loop = False  # made by us: closed by us, at the end of run()
         self._runs_loop = False  # run() is running it: stop() stops it
         self._crashed = False
+        self._kept_timers = None
         self._waiters: list[asyncio.Future[None]] = []
         self._events = SystemEvents(vocabulary)
         self._events.between("shutdown", self._close_what_is_open)
-        caller = sys._getframe(1)
-        self._made_at = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+        self._made_at = where_called_from()
         if loop is None:
             loop = running_loop()
         if loop is not None:
@@ -102,6 +90,9 @@ class AsyncioReactor:
             )
         parts = Parts(loop, self)
         register_reactor(loop, self)
+        if self._kept_timers is not None:
+            parts.timers.take_over(self._kept_timers)
+            self._kept_timers = None
         self._parts = parts
         self._state = State.BOUND
         # Called for every write and timer: as attributes of the instance they cost one call, not two.
@@ -152,6 +143,7 @@ class AsyncioReactor:
         self._crashed = False
         self._state = State.RUNNING
         self.running = True
+        parts.threads.start()
         if self._signals_wanted and not self._runs_loop:
             parts.signals = Signals(parts.loop, self._on_signal, self.vocabulary.log)
             parts.signals.install()
@@ -193,12 +185,19 @@ class AsyncioReactor:
             are put back at the end.
         :raises RuntimeError: inside a running event loop.
         :raises ReactorAlreadyRunning: if it runs already.
+        :raises ReactorNotRestartable: while it stops.
         """
+        error = self.vocabulary.error
+        if self._state is State.STOPPING:
+            raise error.ReactorNotRestartable("The reactor is stopping: wait until run() has returned.")
+        if self.running and self._use().loop.is_running():
+            raise error.ReactorAlreadyRunning(
+                "The reactor runs already, with its event loop. "
+                "To wait until it has stopped write `await reactor.stopped()`."
+            )
         refuse_inside_a_loop(
             "reactor.run()", "`async with AsyncioReactor() as reactor: await reactor.stopped()`"
         )
-        if self._state is State.STOPPING or (self.running and self._use().loop.is_running()):
-            raise self.vocabulary.error.ReactorAlreadyRunning()
         parts = self._use()
         loop = parts.loop
         signals = Signals(loop, self._on_signal, self.vocabulary.log)
@@ -257,17 +256,22 @@ class AsyncioReactor:
         """Between the "during" and the "after" triggers of "shutdown": close ports and connections; at the
         very end, the parts."""
         parts = self._parts
-        if parts is None or parts.shutdown.task is not None:  # begun already, by a second signal
+        if parts is None:  # there is nothing
+            proceed()
+            return
+        if parts.shutdown.task is not None:  # begun already, by a second signal
             return
         self.running = False
+        keep_calls = self._owns_loop  # as run() may be called again; a host's loop is left with nothing on it
 
         async def close() -> None:
             try:
                 await parts.shutdown.close_transports()
                 proceed()
-                await parts.close()
+                await parts.close(keep_calls=keep_calls)
             finally:
                 self._unbind()
+                self._kept_timers = parts.timers if keep_calls else None
                 if self._runs_loop:
                     parts.loop.stop()
 
@@ -320,14 +324,13 @@ class AsyncioReactor:
         self._events.removeSystemEventTrigger(triggerID)
 
     def fireSystemEvent(self, eventType: str) -> None:
-        """Run all triggers of an event. Firing "shutdown" by hand stops a running reactor, as :meth:`stop`
-        does."""
-        if eventType == "shutdown":
-            if self._state is State.RUNNING:
-                self._state = State.STOPPING
-            else:
-                raise self.vocabulary.error.ReactorNotRunning("Can't shut down a reactor that isn't running.")
+        """Run all triggers of an event. Firing "shutdown" by hand stops the reactor, as :meth:`stop` does;
+        where its loop doesn't run, before this returns."""
+        if eventType == "shutdown" and self._state is not State.UNBOUND:
+            self._state = State.STOPPING
         self._events.fireSystemEvent(eventType)
+        if self._state is State.STOPPING and running_loop() is None and not self.loop.is_running():
+            self._end_run(self._use())
 
     def callWhenRunning(self, callable: Callable[..., Any], *args: Any, **kw: Any) -> TriggerID | None:
         """Call ``callable(*args, **kw)`` now if the reactor runs, else as soon as it does (IReactorCore).
@@ -340,160 +343,3 @@ class AsyncioReactor:
             callable(*args, **kw)
             return None
         return self.addSystemEventTrigger("after", "startup", callable, *args, **kw)
-
-    # Time (IReactorTime)
-
-    def seconds(self) -> float:
-        """The time now, in seconds; it begins like the epoch's, and never goes back."""
-        return self._use().timers.seconds()
-
-    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> DelayedCall:
-        """Call ``callable(*args, **kw)`` in ``delay`` seconds; see :meth:`Timers.callLater`."""
-        return self._use().timers.callLater(delay, callable, *args, **kw)
-
-    def getDelayedCalls(self) -> Sequence[DelayedCall]:
-        """Every call that is waiting for its time."""
-        return self._use().timers.getDelayedCalls()
-
-    # Descriptors (IReactorFDSet)
-
-    def addReader(self, reader: Any) -> None:
-        """Call ``reader.doRead()`` whenever it is readable; see :meth:`DescriptorSet.addReader`."""
-        self._use().fdset.addReader(reader)
-
-    def addWriter(self, writer: Any) -> None:
-        """Call ``writer.doWrite()`` whenever it is writable; see :meth:`DescriptorSet.addWriter`."""
-        self._use().fdset.addWriter(writer)
-
-    def removeReader(self, reader: Any) -> None:
-        """Undo :meth:`addReader`. Removing what is not there does nothing."""
-        if self._parts is not None:
-            self._parts.fdset.removeReader(reader)
-
-    def removeWriter(self, writer: Any) -> None:
-        """Undo :meth:`addWriter`. Removing what is not there does nothing."""
-        if self._parts is not None:
-            self._parts.fdset.removeWriter(writer)
-
-    def removeAll(self) -> list[Any]:
-        """Remove every reader and writer, and return them."""
-        return self._parts.fdset.removeAll() if self._parts is not None else []
-
-    def getReaders(self) -> list[Any]:
-        """Who is being watched for reading."""
-        return self._parts.fdset.getReaders() if self._parts is not None else []
-
-    def getWriters(self) -> list[Any]:
-        """Who is being watched for writing."""
-        return self._parts.fdset.getWriters() if self._parts is not None else []
-
-    # TCP (IReactorTCP)
-
-    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Port:
-        """Listen on a TCP port; see :class:`~twisted_compat.transport.tcp_listen.Port`.
-
-        :param port: the port number; 0 lets the system choose (``getHost()`` tells which).
-        :param factory: builds a protocol for each connection.
-        :param backlog: how many connections may wait to be accepted.
-        :param interface: the IPv4 or IPv6 address to listen on; "" is every IPv4 address, "::" every IPv6
-            one.
-        :raises CannotListenError: if the address can't be had.
-        """
-        self._use().ownership.check("reactor.listenTCP")
-        listening = Port(port, factory, backlog, interface, self)
-        listening.startListening()
-        return listening
-
-    def connectTCP(
-        self,
-        host: str | bytes,
-        port: int | str,
-        factory: Any,
-        timeout: float | None = 30,
-        bindAddress: tuple[str, int] | None = None,
-    ) -> Connector:
-        """Connect to a TCP port; see :class:`~twisted_compat.transport.tcp_connect.Connector`. The factory is
-        told what becomes of it.
-
-        :param host: an address or a name.
-        :param port: the port number, or a service's name.
-        :param factory: builds the protocol, and hears of failures.
-        :param timeout: seconds until the attempt is given up.
-        :param bindAddress: the local (host, port) to connect from.
-        """
-        parts = self._use()
-        parts.ownership.check("reactor.connectTCP")
-        connector = Connector(host, port, factory, timeout, bindAddress, self)
-        parts.shutdown.connectors.add(connector)
-        connector.connect()
-        return connector
-
-    # Sockets that exist already (of IReactorSocket, the streams)
-
-    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
-        """Accept connections from a socket that is bound and listening already. The number is duplicated:
-        close your own.
-
-        :param fileDescriptor: the socket's number.
-        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
-        :param factory: builds a protocol for each connection.
-        :raises UnsupportedAddressFamily: for any other family.
-        """
-        self._use().ownership.check("reactor.adoptStreamPort")
-        port = Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
-        port.startListening()
-        return port
-
-    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Server | None:
-        """Put a protocol of ``factory`` on a socket that is connected already. The number is duplicated:
-        close your own.
-
-        :param fileDescriptor: the socket's number.
-        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
-        :param factory: builds the protocol.
-        :returns: the transport; None if the factory built no protocol.
-        :raises UnsupportedAddressFamily: for any other family.
-        """
-        self._use().ownership.check("reactor.adoptStreamConnection")
-        return Server.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
-
-    # Threads (IReactorThreads)
-
-    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kw: Any) -> None:
-        """Call ``callable(*args, **kw)`` in the reactor's thread, soon; the one method that any thread may
-        call."""
-        self._use().threads.callFromThread(callable, *args, **kw)
-
-    def callInThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Call ``callable(*args, **kwargs)`` in a thread of the pool."""
-        self._use().threads.callInThread(callable, *args, **kwargs)
-
-    def getThreadPool(self) -> ThreadPool:
-        """The pool that :meth:`callInThread` uses; made when first asked for."""
-        return self._use().threads.getThreadPool()
-
-    def suggestThreadPoolSize(self, size: int) -> None:
-        """Let the pool have up to ``size`` threads."""
-        self._use().threads.suggestThreadPoolSize(size)
-
-    # Names (IReactorCore.resolve, IReactorPluggableResolver, IReactorPluggableNameResolver)
-
-    def resolve(self, name: str | bytes, timeout: float | Sequence[int] = (1, 3, 11, 45)) -> Any:
-        """Look up an IPv4 address; see :meth:`Names.resolve`.
-
-        :returns: a Deferred of the address, a str; it fails with DNSLookupError.
-        """
-        return self._use().names.resolve(name, timeout)
-
-    def installResolver(self, resolver: Any) -> Any:
-        """Let ``resolver`` (IResolverSimple) look up names from now on; the one from before is returned."""
-        return self._use().names.installResolver(resolver)
-
-    def installNameResolver(self, resolver: Any) -> Any:
-        """Let ``resolver`` (IHostnameResolver) look up names from now on; the one from before is returned."""
-        return self._use().names.installNameResolver(resolver)
-
-    @property
-    def nameResolver(self) -> Any:
-        """The IHostnameResolver that looks up names."""
-        return self._use().names.nameResolver

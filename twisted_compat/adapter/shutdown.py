@@ -31,17 +31,19 @@ class Shutdown:
     :param loop: the reactor's loop.
     :param fdset: who is open.
     :param names: look-ups under way, which stand for connections that are being made.
-    :param vocabulary: whose Failures the transports are told.
+    :param reactor: in whose vocabulary the transports are told. Its ``removeAll`` is asked too, as somebody
+        may have put another in its place.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, fdset: DescriptorSet, names: Names, vocabulary: Vocabulary
+        self, loop: asyncio.AbstractEventLoop, fdset: DescriptorSet, names: Names, reactor: Any
     ) -> None:
         self.task: asyncio.Task[None] | None = None  # held here, as the loop keeps only a weak reference
         self._loop = loop
         self._fdset = fdset
         self._names = names
-        self._vocabulary = vocabulary
+        self._reactor = reactor
+        self._vocabulary: Vocabulary = reactor.vocabulary
         self.connectors: WeakSet[Connector] = WeakSet()  # a connection being made may not be a descriptor yet
         self.hurried = False
         # Who has been told, by id(): held, so that nobody else takes the id, and told only once.
@@ -96,7 +98,9 @@ class Shutdown:
     def lose_all(self, why: str) -> None:
         """Tell every connection that is being made, and every descriptor, that it is lost."""
         for _ in range(ROUNDS):
-            open_ones = [d for d in self._connecting() + self._fdset.descriptors() if id(d) not in self._told]
+            known = self._connecting() + self._fdset.descriptors()
+            known += [d for d in self._reactor.removeAll() if d not in known]
+            open_ones = [descriptor for descriptor in known if id(descriptor) not in self._told]
             if not open_ones:
                 return
             for descriptor in open_ones:

@@ -1,10 +1,14 @@
-"""Calls as text, for the ``repr`` of what will make them."""
+"""Calls as text, for the ``repr`` of what will make them, and where a call came from."""
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
-__all__ = ["name_of", "safe_repr"]
+from twisted_compat._frames import is_ours
+
+__all__ = ["name_of", "safe_repr", "where_called_from"]
 
 
 def name_of(function: Any) -> str:
@@ -19,3 +23,11 @@ def safe_repr(value: object) -> str:
         return repr(value)
     except Exception as error:
         return f"<{type(value).__qualname__} whose repr raised {type(error).__name__}>"
+
+
+def where_called_from() -> str:
+    """The file and line outside this package that called into it: "file.py:12"."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_back is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    return "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

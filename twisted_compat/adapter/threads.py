@@ -340,34 +340,62 @@ class Threads:
 
     :param loop: the reactor's loop.
     :param vocabulary: whose Failures callers are given.
+    :param make_pool: makes the pool, which is then started: has the methods of :class:`ThreadPool`. By
+        default :meth:`make_pool`.
+    :ivar pool: the pool, or None as long as nobody needed it.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        vocabulary: Vocabulary,
+        make_pool: Callable[[], Any] | None = None,
+    ) -> None:
         self._loop = loop
         self._vocabulary = vocabulary
-        self._pool: ThreadPool | None = None
+        self._make_pool = make_pool or self.make_pool
+        self.pool: Any = None
+        self._started = False
         self._closed = False
         self._ended: asyncio.Future[None] | None = None
 
-    def getThreadPool(self) -> ThreadPool:
-        """The pool that :meth:`callInThread` uses, made and started when first asked for (IReactorThreads).
+    def make_pool(self) -> ThreadPool:
+        """A pool of 0 to 10 threads."""
+        pool = ThreadPool(0, REACTOR_POOL_SIZE, "reactor")
+        pool.failure_factory = self._vocabulary.failure.Failure
+        pool.log = self._vocabulary.log
+        pool.on_thread_start = partial(work_for, self._loop)
+        return pool
+
+    def start(self) -> None:
+        """The reactor starts: so does the pool, and with it the work that it was given before."""
+        self._started = True
+        if self.pool is not None and not self.pool.started:
+            self.pool.start()
+
+    def getThreadPool(self) -> Any:
+        """The pool that :meth:`callInThread` uses, made when first asked for (IReactorThreads). It starts
+        with the reactor.
 
         :returns: a pool of 0 to 10 threads, unless :meth:`suggestThreadPoolSize` said otherwise.
         :raises RuntimeError: after :meth:`close`.
         """
-        if self._pool is None:
+        if self.pool is None:
             if self._closed:
                 raise RuntimeError(
                     "The reactor has stopped and so have its threads. Start threads before `reactor.stop()`, "
                     'or in reactor.addSystemEventTrigger("before", "shutdown", function).'
                 )
-            pool = ThreadPool(0, REACTOR_POOL_SIZE, "reactor")
-            pool.failure_factory = self._vocabulary.failure.Failure
-            pool.log = self._vocabulary.log
-            pool.on_thread_start = partial(work_for, self._loop)
-            pool.start()
-            self._pool = pool
-        return self._pool
+            self.pool = self._make_pool()
+            if self._started:
+                self.pool.start()
+        return self.pool
+
+    def stop(self) -> None:
+        """End the pool, and wait for its threads. Who needs one later is given another."""
+        pool, self.pool = self.pool, None
+        if pool is not None:
+            pool.stop()
 
     def callInThread(self, callable: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         """Call ``callable(*args, **kwargs)`` in a thread of the pool (IReactorInThreads).
@@ -416,7 +444,7 @@ class Threads:
         The loop runs on meanwhile, so that they may wait for what they ask of it with ``callFromThread``.
         """
         self._closed = True
-        pool, self._pool = self._pool, None
+        pool, self.pool = self.pool, None
         if pool is None:
             return
         ended = self._ended = self._loop.create_future()
@@ -437,7 +465,7 @@ class Threads:
     def abandon(self) -> None:
         """Tell the threads to end, and don't wait for them, not even in a :meth:`close` that is under way."""
         self._closed = True
-        pool, self._pool = self._pool, None
+        pool, self.pool = self.pool, None
         if pool is not None:
             pool.end_soon()
         if self._ended is not None and not self._loop.is_closed():

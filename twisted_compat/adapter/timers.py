@@ -68,6 +68,7 @@ class Timers:
         self._number = count().__next__
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = math.inf  # when the timer is to fire, on our clock
+        self._suspended = False  # the calls wait for other timers to take them over
 
     def seconds(self) -> float:
         """The time now (IReactorTime).
@@ -155,10 +156,36 @@ class Timers:
             self._timer = None
             self._set_for = math.inf
 
+    def suspend(self) -> None:
+        """Let go of the loop and keep the calls: they can be cancelled and moved, and are made if
+        :meth:`take_over` moves them to another loop."""
+        self._suspended = True
+        for handle in (self._turn, self._timer):
+            if handle is not None:
+                handle.cancel()
+        self._turn = self._timer = None
+        self._set_for = math.inf
+
+    def take_over(self, other: Timers) -> None:
+        """Have the calls that wait in ``other``, which was suspended."""
+        now = self._now()
+        for call in other.getDelayedCalls():
+            call._clock = self
+            call._due += now - other._now()
+            call._number = self._number()
+            call._entry = None
+            if call._due <= now:
+                self._make_soon(call)
+            else:
+                self._enter(call)
+        self._set_for_first()
+
     # The timer
 
     def _set_timer(self, remaining: float) -> None:
         """Have the loop's timer fire in ``remaining`` seconds, or sooner if it can't wait for so long."""
+        if self._suspended:
+            return
         if self._timer is not None:
             self._timer.cancel()
         wait = self._wait_for(remaining)
@@ -228,7 +255,7 @@ class Timers:
     def _make_soon(self, call: DelayedCall) -> None:
         """Have a call made on the next turn of the loop, with all others that are due at once: one handle of
         the loop serves them all, in the order in which they were asked for."""
-        if self._turn is None:
+        if self._turn is None and not self._suspended:
             self._turn = self._loop.call_soon(self._make_turn, context=Context())
         self._soon.append(call)
 

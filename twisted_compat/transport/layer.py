@@ -36,8 +36,8 @@ def put_layer(transport: Any, layer: Any) -> Beneath:
     """
     transport.protocol = layer
     transport.TLS = True
-    # Attributes of the instance, in front of the methods of its class: whether there is a layer is asked where
-    # one is put, which is seldom, and not for each write of each connection.
+    # Attributes of the instance, in front of the methods of its class: so no write of a connection without a
+    # layer, which most are, has to ask whether there is one.
     for name in THROUGH_THE_LAYER:
         setattr(transport, name, getattr(layer, name))
     return Beneath(transport)

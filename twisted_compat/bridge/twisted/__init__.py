@@ -17,7 +17,7 @@ The one place of this package that imports Twisted. :class:`TwistedReactor` atta
 from __future__ import annotations
 
 try:
-    import twisted.internet.defer  # not the bare package: twisted/plugins directories make one without Twisted
+    import twisted.internet.defer  # noqa: F401  # "import twisted" alone finds any project's twisted/plugins
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] != "twisted":
         raise
@@ -42,5 +42,5 @@ __all__ = [
     "uninstall",
 ]
 
-# Where it is to be imported from; and Twisted's tools look for install() in the module of the reactor's class.
+# From where it is to be imported. Twisted's tools look for install() in the module of the reactor's class.
 TwistedReactor.__module__ = __name__

@@ -1,2 +1,90 @@
-def install(loop=None): ...
-def uninstall(): ...
+"""The place of ``twisted.internet.reactor``: taking it, giving it up, and who has it already.
+
+A program's modules say ``from twisted.internet import reactor`` as they are imported and keep what they got.
+So one object stays in the place as loops come and go: :func:`install` puts it on the next loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import twisted.internet
+from twisted.internet.error import ReactorAlreadyInstalledError
+from twisted.internet.main import installReactor
+
+from twisted_compat.bridge.twisted.reactor import TwistedReactor
+
+__all__ = ["install", "uninstall"]
+
+PLACE = "twisted.internet.reactor"
+
+
+def install(
+    loop: asyncio.AbstractEventLoop | None = None,
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> TwistedReactor:
+    """Make a :class:`TwistedReactor` what ``from twisted.internet import reactor`` gives.
+
+    Call it before anything imports that, in a running loop or before one runs. Called again, once that
+    reactor has stopped or its loop is closed, it puts the same reactor on the next loop, as between tests.
+
+    :param loop: the loop to take; by default the one that runs, or else the one that runs when the reactor is
+        first used, or one that ``reactor.run()`` makes.
+    :param loop_factory: makes that one, such as ``uvloop.new_event_loop``.
+    :returns: the reactor.
+    :raises ReactorAlreadyInstalledError: if another is there, or this one is in use. It says which, and which
+        file imported it first.
+    :raises RuntimeError: if the loop has a reactor already, is closed, or can't watch descriptors.
+    """
+    there = sys.modules.get(PLACE)
+    if there is None:
+        reactor = TwistedReactor(loop, loop_factory=loop_factory)
+        installReactor(reactor)
+        return reactor
+    if isinstance(there, TwistedReactor) and there.attach(loop, loop_factory=loop_factory):
+        return there
+    raise ReactorAlreadyInstalledError(_who_is_there(there))
+
+
+def uninstall() -> None:
+    """Take a reactor of :func:`install` away from ``twisted.internet.reactor``; another's is left there.
+
+    Modules that have imported it keep it.
+    """
+    if isinstance(sys.modules.get(PLACE), TwistedReactor):
+        del sys.modules[PLACE]
+        del twisted.internet.reactor
+
+
+def _who_is_there(reactor: Any) -> str:
+    importer = _first_importer(reactor)
+    where = f", imported first by {importer}" if importer else ", imported first within some function"
+    if isinstance(reactor, TwistedReactor):
+        return (
+            f"twisted.internet.reactor is {reactor!r} already{where}. "
+            "Use that one, or leave it first: `await reactor.stopped()` after `reactor.stop()`."
+        )
+    kind = type(reactor)
+    return (
+        f"twisted.internet.reactor is {kind.__module__}.{kind.__qualname__} already{where}. "
+        "Call twisted_compat.bridge.twisted.install() above that import, as the first thing of the program."
+    )
+
+
+def _first_importer(reactor: Any) -> str | None:
+    """The file at whose top the reactor was imported first, if it was at the top of one.
+
+    ``sys.modules`` is in the order in which modules began to be imported. So of those that have the reactor
+    among their names, it is the last one that began before the reactor came.
+    """
+    for name in reversed(list(sys.modules)[: list(sys.modules).index(PLACE)]):
+        module = sys.modules.get(name)
+        if name == "twisted.internet" or module is None:
+            continue
+        if any(value is reactor for value in list(vars(module).values())):
+            return getattr(module, "__file__", None) or name
+    return None

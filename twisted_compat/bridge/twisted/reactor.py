@@ -14,12 +14,14 @@ from twisted.internet.interfaces import IReactorSSL, _ISupportsExitSignalCapturi
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.reactor import AsyncioReactor
+from twisted_compat.bridge.twisted.threads import ReactorThreadPool
 from twisted_compat.bridge.twisted.words import TWISTED
-from twisted_compat.transport.tcp_connect import Connector
-from twisted_compat.transport.tcp_listen import Port
 
 __all__ = ["TwistedReactor"]
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 @implementer(IReactorSSL, _ISupportsExitSignalCapturing)
@@ -40,24 +42,44 @@ class TwistedReactor(AsyncioReactor):
         self,
         loop: asyncio.AbstractEventLoop | None = None,
         *,
-        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+        loop_factory: LoopFactory | None = None,
         signals: bool = False,
     ) -> None:
         super().__init__(loop, loop_factory=loop_factory, signals=signals, vocabulary=TWISTED)
+
+    def attach(
+        self, loop: asyncio.AbstractEventLoop | None = None, *, loop_factory: LoopFactory | None = None
+    ) -> bool:
+        """Be on a loop, unless it is on one that is not closed.
+
+        :param loop: the loop; by default the one that runs. If none does, a loop is taken when needed.
+        :param loop_factory: makes that one.
+        :returns: False if it has a loop, and keeps it.
+        :raises RuntimeError: if the loop has a reactor already, is closed, or can't watch descriptors.
+        """
+        self.leave_closed_loop()
+        if self._parts is not None:
+            return False
+        if loop_factory is not None:
+            self._loop_factory = loop_factory
+        if loop is None:
+            loop = running_loop()
+        if loop is not None:
+            self._owns_loop = False
+            self._bind(loop)
+        return True
 
     # TLS (IReactorSSL)
 
     def listenSSL(
         self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
-    ) -> Port:
+    ) -> Any:
         """Listen for TLS connections on a TCP port (IReactorSSL); see :meth:`listenTCP`.
 
-        :param contextFactory: what each connection's pyOpenSSL context is from.
+        :param contextFactory: gives each connection its pyOpenSSL context.
         """
         secured = TLSMemoryBIOFactory(contextFactory, False, factory)
-        listening = self.listenTCP(port, secured, backlog, interface)
-        listening._type = "TLS"
-        return listening
+        return self._listen(port, secured, backlog, interface, "TLS")
 
     def connectSSL(
         self,
@@ -67,10 +89,43 @@ class TwistedReactor(AsyncioReactor):
         contextFactory: Any,
         timeout: float | None = 30,
         bindAddress: tuple[str, int] | None = None,
-    ) -> Connector:
+    ) -> Any:
         """Connect to a TCP port with TLS (IReactorSSL); see :meth:`connectTCP`.
 
-        :param contextFactory: what the connection's pyOpenSSL context is from.
+        :param contextFactory: gives the connection its pyOpenSSL context.
         """
         secured = TLSMemoryBIOFactory(contextFactory, True, factory)
         return self.connectTCP(host, port, secured, timeout, bindAddress)
+
+    # What Twisted's programs use beyond any interface
+
+    _exitSignal: int | None = None
+    """The signal that stopped it, by which twistd then ends itself."""
+
+    def _on_signal(self, number: int) -> None:
+        self._exitSignal = number
+        super()._on_signal(number)
+
+    def _uninstallHandler(self) -> None:
+        """Put signal handlers back; run() has done so by itself."""
+        if self._parts is not None and self._parts.signals is not None:
+            self._parts.signals.restore()
+
+    def disconnectAll(self) -> None:
+        """Lose every port and connection at once."""
+        if self._parts is not None:
+            self._parts.shutdown.lose_all("the reactor disconnected everything")
+
+    def make_thread_pool(self) -> ReactorThreadPool:
+        """The pool that :meth:`getThreadPool` gives: of Twisted's class."""
+        return ReactorThreadPool(self.loop)
+
+    @property
+    def threadpool(self) -> Any:
+        """The thread pool; None as long as nobody needed it."""
+        return None if self._parts is None else self._parts.threads.pool
+
+    def _stopThreadPool(self) -> None:
+        """End the threads and wait for them. Who needs one later gets a new pool."""
+        if self._parts is not None:
+            self._parts.threads.stop()

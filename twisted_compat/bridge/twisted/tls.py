@@ -26,8 +26,8 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool) -> None:
     producer, streaming = transport.producer, transport.streamingProducer
     if producer is not None:
         transport.unregisterProducer()
-    factory = TLSMemoryBIOFactory(contextFactory, transport.is_client == bool(normal), None)
-    # Not told of the connection: the wrapped protocol was, when it was made.
+    no_factory: Any = None  # there is a protocol already, which was told of the connection when it was made
+    factory = TLSMemoryBIOFactory(contextFactory, transport.is_client == bool(normal), no_factory)
     layer = factory.protocol(factory, transport.protocol, False)
     beneath = put_layer(transport, layer)
     directlyProvides(transport, ISSLTransport)

@@ -1,0 +1,212 @@
+"""What a reactor offers once it has a loop: time, descriptors, TCP, threads and names, each handed on to the
+part that does it.
+
+``reactor.py`` extends it with the life of a reactor: taking a loop, starting and stopping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_compat import interfaces
+from twisted_compat.adapter.parts import Parts
+from twisted_compat.adapter.timers import DelayedCall, Timers
+from twisted_compat.transport.tcp_connect import Connector
+from twisted_compat.transport.tcp_listen import Port, Server
+from twisted_compat.vocabulary import Vocabulary
+
+__all__ = ["Facade"]
+
+
+@implementer(
+    interfaces.IReactorTime,
+    interfaces.IReactorFDSet,
+    interfaces.IReactorTCP,
+    interfaces.IReactorThreads,
+    interfaces.IReactorPluggableResolver,
+    interfaces.IReactorPluggableNameResolver,
+)
+class Facade:
+    """The methods of a reactor that its parts are behind.
+
+    No ABC: trial and Twisted's tests assign to the ``__class__`` of reactors, which takes plain classes.
+
+    :ivar vocabulary: the types to speak.
+    """
+
+    vocabulary: Vocabulary
+    _parts: Parts | None
+    _kept_timers: Timers | None  # of an earlier run(): their calls go on in the next
+
+    def _use(self) -> Parts:
+        """The parts, on a loop: the running one, or one of our own."""
+        raise NotImplementedError(f"{type(self).__name__} must define _use()")
+
+    # Time (IReactorTime)
+
+    def seconds(self) -> float:
+        """The time now, in seconds; it begins like the epoch's, and never goes back."""
+        return self._use().timers.seconds()
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> DelayedCall:
+        """Call ``callable(*args, **kw)`` in ``delay`` seconds; see :meth:`Timers.callLater`."""
+        return self._use().timers.callLater(delay, callable, *args, **kw)
+
+    def getDelayedCalls(self) -> Sequence[DelayedCall]:
+        """Every call that is waiting for its time, or for the next :meth:`run`."""
+        timers = self._kept_timers if self._parts is None else self._parts.timers
+        return [] if timers is None else timers.getDelayedCalls()
+
+    # Descriptors (IReactorFDSet)
+
+    def addReader(self, reader: Any) -> None:
+        """Call ``reader.doRead()`` whenever it is readable; see :meth:`DescriptorSet.addReader`."""
+        self._use().fdset.addReader(reader)
+
+    def addWriter(self, writer: Any) -> None:
+        """Call ``writer.doWrite()`` whenever it is writable; see :meth:`DescriptorSet.addWriter`."""
+        self._use().fdset.addWriter(writer)
+
+    def removeReader(self, reader: Any) -> None:
+        """Undo :meth:`addReader`. Removing what is not there does nothing."""
+        if self._parts is not None:
+            self._parts.fdset.removeReader(reader)
+
+    def removeWriter(self, writer: Any) -> None:
+        """Undo :meth:`addWriter`. Removing what is not there does nothing."""
+        if self._parts is not None:
+            self._parts.fdset.removeWriter(writer)
+
+    def removeAll(self) -> list[Any]:
+        """Remove every reader and writer, and return them."""
+        return self._parts.fdset.removeAll() if self._parts is not None else []
+
+    def getReaders(self) -> list[Any]:
+        """Who is being watched for reading."""
+        return self._parts.fdset.getReaders() if self._parts is not None else []
+
+    def getWriters(self) -> list[Any]:
+        """Who is being watched for writing."""
+        return self._parts.fdset.getWriters() if self._parts is not None else []
+
+    # TCP (IReactorTCP)
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Port:
+        """Listen on a TCP port; see :class:`~twisted_compat.transport.tcp_listen.Port`.
+
+        :param port: the port number; 0 lets the system choose (``getHost()`` tells which).
+        :param factory: builds a protocol for each connection.
+        :param backlog: how many connections may wait to be accepted.
+        :param interface: the IPv4 or IPv6 address to listen on; "" is every IPv4 address, "::" every IPv6
+            one.
+        :raises CannotListenError: if the address can't be had.
+        """
+        return self._listen(port, factory, backlog, interface, "TCP")
+
+    def _listen(self, port: int, factory: Any, backlog: int, interface: str, kind: str) -> Port:
+        self._use().ownership.check(f"reactor.listen{kind}")
+        listening = Port(port, factory, backlog, interface, self)
+        listening._type = kind
+        listening.startListening()
+        return listening
+
+    def connectTCP(
+        self,
+        host: str | bytes,
+        port: int | str,
+        factory: Any,
+        timeout: float | None = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> Connector:
+        """Connect to a TCP port; see :class:`~twisted_compat.transport.tcp_connect.Connector`. The factory is
+        told what becomes of it.
+
+        :param host: an address or a name.
+        :param port: the port number, or a service's name.
+        :param factory: builds the protocol, and hears of failures.
+        :param timeout: seconds until the attempt is given up.
+        :param bindAddress: the local (host, port) to connect from.
+        """
+        parts = self._use()
+        parts.ownership.check("reactor.connectTCP")
+        connector = Connector(host, port, factory, timeout, bindAddress, self)
+        parts.shutdown.connectors.add(connector)
+        connector.connect()
+        return connector
+
+    # Sockets that exist already (of IReactorSocket, the streams)
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
+        """Accept connections from a socket that is bound and listening already. The number is duplicated:
+        close your own.
+
+        :param fileDescriptor: the socket's number.
+        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param factory: builds a protocol for each connection.
+        :raises UnsupportedAddressFamily: for any other family.
+        """
+        self._use().ownership.check("reactor.adoptStreamPort")
+        port = Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
+        port.startListening()
+        return port
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Server | None:
+        """Put a protocol of ``factory`` on a socket that is connected already. The number is duplicated:
+        close your own.
+
+        :param fileDescriptor: the socket's number.
+        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param factory: builds the protocol.
+        :returns: the transport; None if the factory built no protocol.
+        :raises UnsupportedAddressFamily: for any other family.
+        """
+        self._use().ownership.check("reactor.adoptStreamConnection")
+        return Server.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
+
+    # Threads (IReactorThreads)
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kw: Any) -> None:
+        """Call ``callable(*args, **kw)`` in the reactor's thread, soon; the one method that any thread may
+        call."""
+        self._use().threads.callFromThread(callable, *args, **kw)
+
+    def callInThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call ``callable(*args, **kwargs)`` in a thread of the pool."""
+        self._use().threads.callInThread(callable, *args, **kwargs)
+
+    def make_thread_pool(self) -> Any:
+        """The pool that :meth:`getThreadPool` gives."""
+        return self._use().threads.make_pool()
+
+    def getThreadPool(self) -> Any:
+        """The pool that :meth:`callInThread` uses; made when first asked for."""
+        return self._use().threads.getThreadPool()
+
+    def suggestThreadPoolSize(self, size: int) -> None:
+        """Let the pool have up to ``size`` threads."""
+        self._use().threads.suggestThreadPoolSize(size)
+
+    # Names (IReactorCore.resolve, IReactorPluggableResolver, IReactorPluggableNameResolver)
+
+    def resolve(self, name: str | bytes, timeout: float | Sequence[int] = (1, 3, 11, 45)) -> Any:
+        """Look up an IPv4 address; see :meth:`Names.resolve`.
+
+        :returns: a Deferred of the address, a str; it fails with DNSLookupError.
+        """
+        return self._use().names.resolve(name, timeout)
+
+    def installResolver(self, resolver: Any) -> Any:
+        """Let ``resolver`` (IResolverSimple) look up names from now on; the one from before is returned."""
+        return self._use().names.installResolver(resolver)
+
+    def installNameResolver(self, resolver: Any) -> Any:
+        """Let ``resolver`` (IHostnameResolver) look up names from now on; the one from before is returned."""
+        return self._use().names.installNameResolver(resolver)
+
+    @property
+    def nameResolver(self) -> Any:
+        """The IHostnameResolver that looks up names."""
+        return self._use().names.nameResolver
