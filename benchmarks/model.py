@@ -25,8 +25,9 @@ class Peer:
     """One that can be measured.
 
     :ivar name: what the command line, the tables and the results call it.
-    :ivar kind: whose transports, timers and Deferreds: "ours", "twisted", "protocol" and "streams"
-        (asyncio's own), "raw" (none), "bare" (an event loop with nothing on it).
+    :ivar kind: whose transports, timers and Deferreds: "ours", "ours-twisted" (our transports and timers,
+        Twisted's Deferreds and protocols), "twisted", "protocol" and "streams" (asyncio's own), "raw" (none),
+        "bare" (an event loop with nothing on it).
     :ivar loop: "asyncio", "uvloop", "epoll" or "none".
     :ivar label: for people: who that is.
     :ivar needs: the libraries that it can't do without.
@@ -37,6 +38,11 @@ class Peer:
     loop: str
     label: str
     needs: tuple[str, ...] = ()
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is this project's own."""
+        return self.kind in ("ours", "ours-twisted")
 
     def missing(self) -> str | None:
         """What this machine lacks to run the peer, or None."""

@@ -121,7 +121,7 @@ def _section(scenario: Scenario, conclusions: Sequence[Conclusion], pictures: st
 
 
 def _head(peer: str) -> str:
-    return f"**{peer}**" if PEERS[peer].kind == "ours" else peer
+    return f"**{peer}**" if PEERS[peer].ours else peer
 
 
 def _row(

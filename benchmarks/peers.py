@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from .model import Peer
 
-__all__ = ["BARE", "LIBRARIES", "PEERS", "SERVERS", "TWISTED_STYLE"]
+__all__ = ["BARE", "LIBRARIES", "PEERS", "SERVERS", "TWISTED_STYLE", "TWISTED_WORDS"]
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
         Peer("ours-asyncio", "ours", "asyncio", "twisted-compat on asyncio"),
         Peer("ours-uvloop", "ours", "uvloop", "twisted-compat on uvloop", ("uvloop",)),
+        # Ours with an installed Twisted's own types: its Protocol classes, on our transports.
+        Peer("ours-twisted-asyncio", "ours-twisted", "asyncio", "Twisted on ours, asyncio", ("twisted",)),
+        Peer(
+            "ours-twisted-uvloop", "ours-twisted", "uvloop", "Twisted on ours, uvloop", ("twisted", "uvloop")
+        ),
         Peer("twisted-epoll", "twisted", "epoll", "Twisted, epollreactor", ("twisted",)),
         Peer("twisted-asyncio", "twisted", "asyncio", "Twisted, asyncioreactor", ("twisted",)),
         Peer("twisted-uvloop", "twisted", "uvloop", "Twisted, reactor on uvloop", ("twisted", "uvloop")),
@@ -32,6 +37,10 @@ TWISTED_STYLE = ("ours-asyncio", "ours-uvloop", "twisted-epoll", "twisted-asynci
 
 SERVERS = (*TWISTED_STYLE, "protocol-asyncio", "protocol-uvloop", "streams-asyncio", "streams-uvloop")
 """All that a user would write a server with."""
+
+TWISTED_WORDS = ("ours-twisted-asyncio", "ours-twisted-uvloop")
+"""Ours where Twisted's own types are spoken. They take part where that may make a difference: everywhere else
+their figures would be those of ours, once more."""
 
 BARE = ("bare-asyncio", "bare-uvloop")
 LIBRARIES = ("ours", "twisted")

@@ -207,13 +207,12 @@ def _bars(axes: Axes, rows: Sequence[tuple[str, Standing]], furthest: float) -> 
     axes.axvline(1, color=RULE, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0)
     beside = axes.get_yaxis_transform()  # x in parts of the width, y in bars
     for position, (label, standing) in enumerate(rows):
-        library, ratio = PEERS[standing.peer].kind, standing.ratio
-        ours = library == "ours"
+        peer, ratio = PEERS[standing.peer], standing.ratio
+        ours = peer.ours
         weight = "bold" if ours else "normal"
         if ratio is not None:
-            axes.barh(
-                position, ratio.middle, height=0.74, color=OURS if ours else OTHERS[library], linewidth=0
-            )
+            filled = OURS if ours else OTHERS[peer.kind]
+            axes.barh(position, ratio.middle, height=0.74, color=filled, linewidth=0)
             if ratio.high > ratio.low:
                 axes.hlines(position, ratio.low, ratio.high, color=TEXT, linewidth=0.9)
         value = "n/a" if ratio is None else f"{times(ratio.middle)}\N{MULTIPLICATION SIGN}"

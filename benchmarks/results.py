@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from .clients.redis import PROGRAM
+from .clients import redis, wrk
 from .model import BenchmarkError, Case, Found, Sample
 from .processes import cores
 from .report import conclude
@@ -26,6 +26,7 @@ __all__ = ["Facts", "Results", "facts", "load", "save"]
 
 FORMAT = 1
 LIBRARIES = ("twisted-compat", "zope.interface", "Twisted", "uvloop")
+PROGRAMS = (redis.PROGRAM, wrk.PROGRAM)
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -99,9 +100,11 @@ def _versions() -> dict[str, str]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    if shutil.which(PROGRAM) is not None:
-        told = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, timeout=10, check=False)
-        versions[PROGRAM] = told.stdout.removeprefix(PROGRAM).strip()
+    for program in PROGRAMS:
+        if shutil.which(program) is not None:
+            command = [program, "--version"]
+            told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+            versions[program] = next(iter(told.stdout.removeprefix(program).split()), "unknown")
     return versions
 
 

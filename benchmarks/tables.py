@@ -79,6 +79,6 @@ def _table(grid: Grid) -> Table:
 
 
 def _style(cell: str) -> str:
-    if cell in PEERS and PEERS[cell].kind == "ours":
+    if cell in PEERS and PEERS[cell].ours:
         return "bold"
     return OUTCOMES.get(cell.partition(":")[0], "")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import resource
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..model import BenchmarkError, Sample
 from ..processes import HOST, SLACK, parser, report_sample, settle_in
-from .sockets import Meter
+from .sockets import Meter, used_by_children
 
 __all__ = ["CONNECTIONS", "PROGRAM", "measure", "rates", "requests_per_second"]
 
@@ -53,18 +52,12 @@ def measure(port: int, server: int, seconds: float, kinds: Sequence[str], pipeli
     limit = seconds + SLACK / 2
     rehearsed = requests_per_second(port, kinds, pipeline, REHEARSAL, limit)
     count = max(REHEARSAL, round(rehearsed * seconds / len(kinds)))
-    meter, used = Meter(server), _used_by_children()
+    meter, used = Meter(server), used_by_children()
     rate = requests_per_second(port, kinds, pipeline, count, limit)
     work = count * len(kinds)
     sample = meter.sample(work)
     # Its own clock leaves out its start and its end; all else is what the two processes used.
-    return replace(sample, value=rate, wall=work / rate, client_cpu=_used_by_children() - used)
-
-
-def _used_by_children() -> float:
-    """Seconds of CPU time of the processes that this one started and that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return replace(sample, value=rate, wall=work / rate, client_cpu=used_by_children() - used)
 
 
 def main() -> None:

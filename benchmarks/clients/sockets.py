@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import socket
 import struct
 import time
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from ..model import Sample
 from ..processes import HOST, cpu_time, forget_peak, peak_memory, resident
 
-__all__ = ["PATIENCE", "WARM_UP", "Meter", "connect", "connections", "reset"]
+__all__ = ["PATIENCE", "WARM_UP", "Meter", "connect", "connections", "reset", "used_by_children"]
 
 PATIENCE = 10
 """Seconds that a server may leave a client waiting."""
@@ -56,6 +57,12 @@ def connections(port: int, count: int) -> Iterator[list[socket.socket]]:
         gc.enable()
         for each in made:
             reset(each)
+
+
+def used_by_children() -> float:
+    """Seconds of CPU time of the processes that this one started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Meter:

@@ -15,6 +15,7 @@ from . import (
     storm,
     timers,
     twisted_own,
+    web,
 )
 
 __all__ = ["SCENARIOS"]
@@ -23,6 +24,7 @@ _MODULES = (
     echo,
     lines,
     resp,
+    web,
     bulk,
     broadcast,
     storm,

@@ -6,7 +6,7 @@ from functools import partial
 
 from ..clients.bulk import MIB
 from ..model import BenchmarkError, Case, Goal, Peer, Sample, Scenario, Unit
-from ..peers import SERVERS
+from ..peers import SERVERS, TWISTED_WORDS
 from ..processes import client, serving
 
 __all__ = ["SCENARIO"]
@@ -49,7 +49,7 @@ def _case(workload: str, title: str) -> Case:
         name=f"bulk-{workload}",
         title=title,
         unit=Unit("MiB/s"),
-        peers=SERVERS,
+        peers=(*SERVERS, *(TWISTED_WORDS if workload == "push" else ())),
         measure=partial(measure, workload),
         goals=GOALS,
     )

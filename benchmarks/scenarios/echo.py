@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..model import Case, Goal, Peer, Sample, Scenario, Unit
-from ..peers import SERVERS
+from ..peers import SERVERS, TWISTED_WORDS
 from ..processes import client, serving
 
 __all__ = ["SCENARIO"]
@@ -17,6 +17,8 @@ GOALS = (
     Goal("ours-uvloop", "protocol-uvloop", 1.0),
     Goal("ours-uvloop", "twisted-epoll", 2.3),
     Goal("ours-asyncio", "protocol-asyncio", 3.0),
+    Goal("ours-twisted-uvloop", "ours-uvloop"),
+    Goal("ours-twisted-uvloop", "twisted-epoll"),
 )
 """Of 1 KiB on 50 connections."""
 
@@ -29,13 +31,14 @@ def measure(size: int, connections: int, peer: Peer, seconds: float) -> Sample:
 
 def _case(size: int, connections: int) -> Case:
     plural = "s" if connections > 1 else ""
+    typical = (size, connections) == (1024, 50)
     return Case(
         name=f"echo-{size}-{connections}",
         title=f"echo of {SIZES[size]} on {connections} connection{plural}",
         unit=Unit("requests/s"),
-        peers=(*SERVERS, "raw-epoll"),
+        peers=(*SERVERS, *(TWISTED_WORDS if typical else ()), "raw-epoll"),
         measure=partial(measure, size, connections),
-        goals=GOALS if (size, connections) == (1024, 50) else (),
+        goals=GOALS if typical else (),
         lockstep=connections == 1,
     )
 

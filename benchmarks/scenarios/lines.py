@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..model import Case, Goal, Peer, Sample, Scenario, Unit
-from ..peers import SERVERS
+from ..peers import SERVERS, TWISTED_WORDS
 from ..processes import client, serving
 
 __all__ = ["SCENARIO"]
@@ -15,6 +15,7 @@ GOALS = (
     Goal("ours-uvloop", "streams-uvloop", 2.0),
     Goal("ours-asyncio", "twisted-asyncio", 2.5),
     Goal("ours-asyncio", "streams-asyncio", 2.0),
+    Goal("ours-twisted-uvloop", "twisted-epoll"),
 )
 """Of the stream."""
 
@@ -46,15 +47,16 @@ def _echo_case(lines: int) -> Case:
 SCENARIO = Scenario(
     "lines",
     "Lines",
-    "LineReceiver, beside a readline() for each line of a stream and beside an asyncio.Protocol that splits "
-    "what it gets by hand. First lines of 64 B, streamed on one connection, which the server counts; then "
-    "requests of 1 or 16 lines of 20 B, each of which the server sends back by itself.",
+    "LineReceiver (that of ours-twisted is Twisted's), beside a readline() for each line of a stream and "
+    "beside an asyncio.Protocol that splits what it gets by hand. First lines of 64 B, streamed on "
+    "one connection, which the server counts; then requests of 1 or 16 lines of 20 B, each of which the "
+    "server sends back by itself.",
     (
         Case(
             name="lines-stream",
             title="lines of 64 B streamed on one connection",
             unit=Unit("lines/s"),
-            peers=SERVERS,
+            peers=(*SERVERS, *TWISTED_WORDS),
             measure=stream,
             goals=GOALS,
         ),

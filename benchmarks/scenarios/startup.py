@@ -5,12 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from ..model import Case, Goal, Peer, Sample, Scenario, Unit
-from ..peers import SERVERS, TWISTED_STYLE
+from ..peers import SERVERS, TWISTED_STYLE, TWISTED_WORDS
 from ..processes import work
 
 __all__ = ["SCENARIO"]
 
-GOALS = (Goal("ours-uvloop", "twisted-uvloop"), Goal("ours-asyncio", "twisted-epoll"))
+GOALS = (
+    Goal("ours-uvloop", "twisted-uvloop"),
+    Goal("ours-asyncio", "twisted-epoll"),
+    Goal("ours-twisted-asyncio", "twisted-epoll"),
+)
 
 
 def measure(what: str, peer: Peer, seconds: float) -> Sample:
@@ -32,8 +36,10 @@ SCENARIO = Scenario(
     (
         # Streams need what protocols need.
         _case(
-            "import", "import what a server needs", (*TWISTED_STYLE, "protocol-asyncio", "protocol-uvloop")
+            "import",
+            "import what a server needs",
+            (*TWISTED_STYLE, *TWISTED_WORDS, "protocol-asyncio", "protocol-uvloop"),
         ),
-        _case("serve", "start a server, until its first answer", SERVERS),
+        _case("serve", "start a server, until its first answer", (*SERVERS, *TWISTED_WORDS)),
     ),
 )

@@ -1,17 +1,18 @@
 """The servers that are measured: every workload, on every peer.
 
 ``__main__`` starts one: ``python -m benchmarks.servers PEER WORKLOAD`` prints its port and serves until it is
-terminated. ``twisted_style`` has the workloads as Twisted's API has them, written once, for ``ours`` and
-``under_twisted`` to serve; ``asyncio_protocol`` and ``asyncio_streams`` have the same workloads in asyncio's
-two ways; each has a table of them. ``raw_epoll`` is the least that a server in Python can do. A library is
-imported only by the server that needs it, so that no peer pays for another's.
+terminated. ``twisted_style`` has the workloads as Twisted's API has them, written once, for ``ours``,
+``under_twisted`` and ``ours_twisted`` to serve; ``asyncio_protocol`` and ``asyncio_streams`` have the same
+workloads in asyncio's two ways; each has a table of them. ``web`` is a site for whoever runs Twisted.
+``raw_epoll`` is the least that a server in Python can do. A library is imported only by the server that needs
+it, so that no peer pays for another's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["ANEW", "BACKLOG", "PIECE", "WORKLOADS", "pieces"]
+__all__ = ["ANEW", "BACKLOG", "GREETING", "OF_TWISTED", "PIECE", "WORKLOADS", "pieces"]
 
 BACKLOG = 1024
 
@@ -19,6 +20,9 @@ PIECE = bytes(range(256)) * 256
 """64 KiB: what "push" and "pull" write at once. They send as much of it, over and over, as is asked for."""
 
 ANEW = b"anew"
+
+GREETING = b"Hello, world!"
+"""What "web" answers every request with."""
 
 WORKLOADS = {
     "echo": "sends back what it is sent",
@@ -32,6 +36,9 @@ WORKLOADS = {
     "greet": "sends a byte to whoever connects, and keeps the connection",
 }
 """What each workload's server does, whoever the peer is. All put up with clients that go away."""
+
+OF_TWISTED = {"web": "answers HTTP requests with a few words"}
+"""The same of what stands on Twisted: only peers that run its own protocols serve it."""
 
 
 def pieces(request: bytes) -> Iterator[bytes]:

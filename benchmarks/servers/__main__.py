@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from ..loops import new_loop
 from ..peers import PEERS
 from ..processes import settle_in
-from . import BACKLOG, WORKLOADS
+from . import BACKLOG, OF_TWISTED, WORKLOADS
 
 
 def main() -> None:
     """Serve what the command line names, until terminated."""
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Run a server.")
     parser.add_argument("peer", choices=PEERS)
-    parser.add_argument("workload", nargs="+", choices=WORKLOADS)
+    parser.add_argument("workload", nargs="+", choices=(*WORKLOADS, *OF_TWISTED))
     parser.add_argument("--core", type=int, help="the core to stay on")
     parser.add_argument("--lifetime", type=int, default=0, help="seconds to live at most (0: no limit)")
     parser.add_argument("--backlog", type=int, default=BACKLOG, help="length of the listen queue")
@@ -31,10 +31,16 @@ def main() -> None:
 def serve(name: str, workloads: Sequence[str], backlog: int) -> None:
     """Serve ``workloads`` as the peer ``name``; a library is imported by whoever needs it."""
     peer = PEERS[name]
+    if peer.kind not in ("twisted", "ours-twisted") and (unfit := OF_TWISTED.keys() & set(workloads)):
+        raise ValueError(f"{name} doesn't serve {' or '.join(sorted(unfit))}: that stands on Twisted")
     if peer.kind == "ours":
         from . import ours
 
         ours.serve(new_loop(peer.loop), workloads, backlog)
+    elif peer.kind == "ours-twisted":
+        from . import ours_twisted
+
+        ours_twisted.serve(new_loop(peer.loop), workloads, backlog)
     elif peer.kind == "twisted":
         from . import under_twisted
 

@@ -152,6 +152,10 @@ def factory(workload: str, words: Any) -> Any:
     :param words: has the library's modules: ``protocol``, ``interfaces``, ``basic`` (with LineReceiver),
         ``internet`` (with the reactor).
     """
+    if workload == "web":
+        from . import web  # late: it needs Twisted
+
+        return web.site(words.internet.reactor)  # which sees to its sockets' options itself
     if workload == "resp":
         made = resp.factory(words)
     else:

@@ -10,7 +10,7 @@ from ..loops import new_loop
 from ..processes import HOST, announce
 from .twisted_style import factory
 
-__all__ = ["install", "serve"]
+__all__ = ["install", "listen", "serve", "words"]
 
 
 def install(loop: str) -> Any:
@@ -18,11 +18,11 @@ def install(loop: str) -> Any:
     if loop == "epoll":
         from twisted.internet import epollreactor
 
-        epollreactor.install()  # type: ignore[no-untyped-call]
+        epollreactor.install()
     else:
         from twisted.internet import asyncioreactor
 
-        asyncioreactor.install(new_loop(loop))  # type: ignore[no-untyped-call]
+        asyncioreactor.install(new_loop(loop))
     from twisted.internet import reactor
 
     return reactor
@@ -31,12 +31,21 @@ def install(loop: str) -> Any:
 def serve(loop: str, workloads: Sequence[str], backlog: int) -> None:
     """Serve until terminated, each on a port of its own."""
     reactor = install(loop)
+    listen(reactor, workloads, backlog)
+    reactor.run()
+
+
+def words() -> Any:
+    """Twisted's modules for ``twisted_style``; the reactor is to be installed before."""
     from twisted import internet
     from twisted.internet import interfaces, protocol
     from twisted.protocols import basic
 
-    words = SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=internet)
+    return SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=internet)
+
+
+def listen(reactor: Any, workloads: Sequence[str], backlog: int) -> None:
+    """Serve workloads, each on a port of its own, which is told."""
     for workload in workloads:
-        port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
+        port = reactor.listenTCP(0, factory(workload, words()), backlog=backlog, interface=HOST)
         announce(port.getHost().port)
-    reactor.run()

@@ -26,6 +26,11 @@ _OURS = """
 from twisted_compat import AsyncioReactor, protocol
 from twisted_compat.protocols import basic
 """
+_OURS_TWISTED = """
+from twisted_compat.bridge.twisted import install
+from twisted.internet import protocol
+from twisted.protocols import basic
+"""
 _EPOLL_REACTOR = """
 from twisted.internet import epollreactor
 epollreactor.install()
@@ -45,6 +50,8 @@ def import_lines(peer: Peer) -> str:
     lines = _LOOPS[peer.loop]
     if peer.kind == "ours":
         lines += _OURS
+    elif peer.kind == "ours-twisted":
+        lines += _OURS_TWISTED
     elif peer.kind == "twisted":
         lines += _EPOLL_REACTOR if peer.loop == "epoll" else _ASYNCIO_REACTOR.format(loop=peer.loop)
         lines += _TWISTED
@@ -59,15 +66,20 @@ class Echo(protocol.Protocol):
         self.transport.write(data)
 """
 _LISTEN = 'reactor.listenTCP(0, protocol.Factory.forProtocol(Echo), interface="127.0.0.1")'
+_SERVE_ECHOES = f"port = {_LISTEN}; print(port.getHost().port, flush=True); await reactor.stopped()"
 
 _SERVE = {
     "ours": f"""
 {_PROTOCOL}
 async def main():
     async with AsyncioReactor() as reactor:
-        port = {_LISTEN}
-        print(port.getHost().port, flush=True)
-        await reactor.stopped()
+        {_SERVE_ECHOES}
+""",
+    "ours-twisted": f"""
+{_PROTOCOL}
+async def main():
+    async with install() as reactor:
+        {_SERVE_ECHOES}
 """,
     "twisted": f"""
 {_PROTOCOL}

@@ -15,13 +15,23 @@ from pathlib import Path
 import pytest
 
 from benchmarks.clients.sockets import connect, connections, reset
-from benchmarks.peers import PEERS, SERVERS
-from benchmarks.servers import PIECE, WORKLOADS, asyncio_protocol, asyncio_streams, raw_epoll, twisted_style
+from benchmarks.clients.wrk import exchange
+from benchmarks.peers import PEERS, SERVERS, TWISTED_WORDS
+from benchmarks.servers import (
+    OF_TWISTED,
+    PIECE,
+    WORKLOADS,
+    asyncio_protocol,
+    asyncio_streams,
+    raw_epoll,
+    twisted_style,
+)
 from benchmarks.servers.__main__ import serve
 from benchmarks.servers.ours import WORDS
 from tests.support import skip_without
 
 ROOT = Path(__file__).parents[2]
+EVERYBODY = (*SERVERS, *TWISTED_WORDS)
 MORE_THAN_A_KERNEL_TAKES = 12 * 2**20
 SET = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
 
@@ -51,9 +61,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Runn
     logs = tmp_path_factory.mktemp("servers")
     up: dict[str, Running] = {}
     with ExitStack() as stack:
-        for name in (*SERVERS, "raw-epoll"):
+        for name in (*EVERYBODY, "raw-epoll"):
             if PEERS[name].missing() is None:
                 workloads = ("echo",) if name == "raw-epoll" else tuple(WORKLOADS)
+                if name in TWISTED_PEERS:
+                    workloads += tuple(OF_TWISTED)
                 process = stack.enter_context(start(name, workloads, logs / name))
                 stack.callback(process.terminate)
                 up[name] = Running(process, dict.fromkeys(workloads, 0), logs / name)
@@ -150,6 +162,13 @@ def resp_null(port: int) -> None:
         assert receive(connection, 10) == b"+OK\r\n" * 2
 
 
+def web(port: int) -> None:
+    exchange(port, 0)
+    with connections(port, 1) as (connection,):
+        connection.sendall(b"POST / HTTP/1.0\r\n\r\n")
+        assert everything(connection).startswith(b"HTTP/1.0 405 ")
+
+
 EXCHANGES: dict[str, Callable[[int], None]] = {
     "echo": echo,
     "lines": lines,
@@ -161,11 +180,21 @@ EXCHANGES: dict[str, Callable[[int], None]] = {
     "resp-null": resp_null,
     "greet": greet,
 }
+"""What every peer does."""
+EXCHANGES_OF_TWISTED: dict[str, Callable[[int], None]] = {"web": web}
+TWISTED_PEERS = [name for name in EVERYBODY if PEERS[name].kind in ("twisted", "ours-twisted")]
 
 
-@pytest.mark.parametrize(("peer", "workload"), [*product(SERVERS, EXCHANGES), ("raw-epoll", "echo")])
+@pytest.mark.parametrize(("peer", "workload"), [*product(EVERYBODY, EXCHANGES), ("raw-epoll", "echo")])
 def test_every_peer_does_what_the_workload_is(peer: str, workload: str, running: dict[str, Running]) -> None:
     EXCHANGES[workload](server_of(peer, running).ports[workload])
+
+
+@pytest.mark.parametrize(("peer", "workload"), [*product(TWISTED_PEERS, EXCHANGES_OF_TWISTED)])
+def test_what_stands_on_twisted_does_what_it_should(
+    peer: str, workload: str, running: dict[str, Running]
+) -> None:
+    EXCHANGES_OF_TWISTED[workload](server_of(peer, running).ports[workload])
 
 
 LAST_WORDS = {
@@ -176,23 +205,24 @@ LAST_WORDS = {
 """What clients say before they go; others than these: nothing, a line and half a line."""
 
 
-@pytest.mark.parametrize("peer", [*SERVERS, "raw-epoll"])
+@pytest.mark.parametrize("peer", [*EVERYBODY, "raw-epoll"])
 def test_clients_that_go_away_leave_servers_unmoved(peer: str, running: dict[str, Running]) -> None:
     server = server_of(peer, running)
-    for workload in EXCHANGES.keys() & server.ports.keys():
-        port = server.ports[workload]
+    for workload, port in server.ports.items():
         for words in LAST_WORDS.get(workload, (b"", b"a line\r\nand ha")):
             for leave in (reset, socket.socket.close):
                 connection = connect(port)
                 connection.sendall(words)
                 leave(connection)
-        EXCHANGES[workload](port)
+        (EXCHANGES | EXCHANGES_OF_TWISTED)[workload](port)
     assert server.process.poll() is None
     assert server.said.read_text() == ""
 
 
 def test_every_library_serves_every_workload() -> None:
     assert set(asyncio_protocol.PROTOCOLS) == set(asyncio_streams.HANDLERS) == set(WORKLOADS)
+    assert set(EXCHANGES) == set(WORKLOADS)
+    assert set(EXCHANGES_OF_TWISTED) == set(OF_TWISTED)
     for workload in WORKLOADS:
         assert callable(twisted_style.factory(workload, WORDS).buildProtocol)
 
@@ -202,3 +232,5 @@ def test_what_is_not_served_is_said() -> None:
         raw_epoll.serve(["lines"], 1)
     with pytest.raises(ValueError, match="bare-asyncio is no server"):
         serve("bare-asyncio", ["echo"], 1)
+    with pytest.raises(ValueError, match="ours-asyncio doesn't serve web: that stands on Twisted"):
+        serve("ours-asyncio", ["echo", "web"], 1)

@@ -21,13 +21,17 @@ def test_what_each_peer_is_given_is_python(name: str) -> None:
 # A process each: so not every loop with every library.
 
 
-@pytest.mark.parametrize("name", ["ours-uvloop", "twisted-epoll", "twisted-asyncio", "protocol-asyncio"])
+@pytest.mark.parametrize(
+    "name", ["ours-uvloop", "ours-twisted-asyncio", "twisted-epoll", "twisted-asyncio", "protocol-asyncio"]
+)
 def test_imports_take_their_time(name: str) -> None:
     with usable(name) as peer:
         assert startup.time_import(peer) > 0
 
 
-@pytest.mark.parametrize("name", ["ours-asyncio", "twisted-uvloop", "protocol-uvloop", "streams-asyncio"])
+@pytest.mark.parametrize(
+    "name", ["ours-asyncio", "ours-twisted-uvloop", "twisted-uvloop", "protocol-uvloop", "streams-asyncio"]
+)
 def test_a_server_answers(name: str) -> None:
     with usable(name) as peer:
         assert startup.time_serve(peer) > 0

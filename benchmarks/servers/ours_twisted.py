@@ -1,0 +1,24 @@
+"""The workloads of ``twisted_style`` with Twisted's own classes, on this package's reactor: what a Twisted
+program gains that is embedded in an asyncio application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from twisted_compat.bridge.twisted import install
+
+from .under_twisted import listen
+
+__all__ = ["serve"]
+
+
+def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
+    """Serve until terminated, each on a port of its own."""
+
+    async def main() -> None:
+        async with install() as reactor:
+            listen(reactor, workloads, backlog)
+            await reactor.stopped()
+
+    loop.run_until_complete(main())
