@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 __all__ = [
+    "attached_reactor",
     "current_reactor",
     "register_reactor",
     "set_default_reactor_factory",
@@ -72,24 +73,28 @@ def _without_a_loop() -> Any | None:
     return running[0] if len(running) == 1 else None
 
 
-def current_reactor() -> Any:
-    """The reactor of the running loop. Where none is attached to that, the process's default reactor.
+def attached_reactor() -> Any | None:
+    """The reactor of the running loop, if one is attached to that.
 
     In a thread without a loop: in one of a reactor's pool, that reactor; else the one whose loop runs in
-    another thread, if it is the only one, so that any thread may say ``reactor.callFromThread``; else the
-    default one.
-
-    :returns: an :class:`~twisted_compat.adapter.reactor.AsyncioReactor`.
+    another thread, if it is the only one, so that any thread may say ``reactor.callFromThread``.
     """
-    global _default
     import asyncio
 
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        reactor = _without_a_loop()
-    else:
-        reactor = _by_loop.get(loop)
+        return _without_a_loop()
+    return _by_loop.get(loop)
+
+
+def current_reactor() -> Any:
+    """The :func:`attached_reactor`; where there is none, the process's default reactor.
+
+    :returns: an :class:`~twisted_compat.adapter.reactor.AsyncioReactor`.
+    """
+    global _default
+    reactor = attached_reactor()
     if reactor is not None:
         return reactor
     with _lock:

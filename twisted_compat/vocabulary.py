@@ -31,6 +31,8 @@ class Vocabulary:
     :ivar log: where the engine says what it did and what raised: has the methods of a logging.Logger.
     :ivar start_tls: puts TLS on a transport, called as ``start_tls(transport, contextFactory, normal)``;
         None where there is none.
+    :ivar closing_waits_for_push: whether ``loseConnection`` waits until a streaming producer unregisters, as
+        ITransport promises. Real Twisted's transports don't, and its TLS and its web server rely on that.
     """
 
     address: ModuleType
@@ -40,6 +42,7 @@ class Vocabulary:
     interfaces: ModuleType
     log: Any
     start_tls: Callable[[Any, Any, bool], None] | None = None
+    closing_waits_for_push: bool = True
 
 
 NATIVE = Vocabulary(

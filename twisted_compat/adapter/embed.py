@@ -26,24 +26,26 @@ class ReactorProxy:
     """Stands for the current reactor, whichever that is when an attribute is asked for. It provides whatever
     that one provides."""
 
+    _find = staticmethod(current_reactor)
+
     @property
     def __providedBy__(self) -> Any:  # where zope.interface looks
-        return providedBy(current_reactor())
+        return providedBy(self._find())
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(current_reactor(), name)
+        return getattr(self._find(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(current_reactor(), name, value)
+        setattr(self._find(), name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(current_reactor(), name)
+        delattr(self._find(), name)
 
     def __dir__(self) -> list[str]:
-        return dir(current_reactor())
+        return dir(self._find())
 
     def __repr__(self) -> str:
-        return f"<the current reactor: {current_reactor()!r}>"
+        return f"<the current reactor: {self._find()!r}>"
 
 
 set_default_reactor_factory(AsyncioReactor)

@@ -6,6 +6,7 @@ part that does it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -147,7 +148,9 @@ class Facade:
         :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
         :param factory: builds a protocol for each connection.
         :raises UnsupportedAddressFamily: for any other family.
+        :raises OSError: if it is no such socket.
         """
+        os.fstat(fileDescriptor)  # before a loop is made, if one must be: that might take the very number
         self._use().ownership.check("reactor.adoptStreamPort")
         port = Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
         port.startListening()
@@ -162,7 +165,9 @@ class Facade:
         :param factory: builds the protocol.
         :returns: the transport; None if the factory built no protocol.
         :raises UnsupportedAddressFamily: for any other family.
+        :raises OSError: if it is no such socket.
         """
+        os.fstat(fileDescriptor)  # as above
         self._use().ownership.check("reactor.adoptStreamConnection")
         return Server.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
 

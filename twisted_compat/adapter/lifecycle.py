@@ -16,7 +16,7 @@ __all__ = ["State", "SystemEvents", "TriggerID"]
 
 PHASES = ("before", "during", "after")
 
-TriggerID = tuple[str, str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
+TriggerID = tuple[str, tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
 
 
 class State(enum.Enum):
@@ -47,6 +47,7 @@ class SystemEvents:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._triggers: dict[str, dict[str, list[Any]]] = {}
+        self._first_during: dict[str, Callable[[], None]] = {}
         self._between: dict[str, Callable[[Callable[[], None]], None]] = {}
 
     def addSystemEventTrigger(
@@ -67,10 +68,10 @@ class SystemEvents:
                 f"A trigger of {eventType!r} must be callable, not {callable!r}. "
                 "Pass the function itself, without calling it."
             )
-        trigger = (callable, args, kw)
+        trigger = (eventType, callable, args, kw)
         phases = self._triggers.setdefault(eventType, {name: [] for name in PHASES})
         phases[phase].append(trigger)
-        return phase, eventType, trigger
+        return phase, trigger
 
     def removeSystemEventTrigger(self, triggerID: TriggerID) -> None:
         """Undo :meth:`addSystemEventTrigger`.
@@ -79,9 +80,13 @@ class SystemEvents:
         :raises KeyError: if there is no such event or phase.
         :raises TypeError: if that is no trigger's ID.
         """
-        if not isinstance(triggerID, tuple) or len(triggerID) != 3:
-            raise TypeError(f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned.")
-        phase, event, trigger = triggerID
+        try:
+            phase, trigger = triggerID
+            event = trigger[0]
+        except (TypeError, ValueError, LookupError):
+            raise TypeError(
+                f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned."
+            ) from None
         if event not in self._triggers or phase not in PHASES:
             raise KeyError(
                 f"No trigger was ever added to the phase {phase!r} of an event {event!r} here. "
@@ -93,6 +98,10 @@ class SystemEvents:
                 del triggers[index]
                 return
         raise ValueError(f"No such trigger of {phase!r} {event!r} is left: it was removed, or has run.")
+
+    def happens(self, event: str, call: Callable[[], None]) -> None:
+        """Call ``call()`` as ``event`` itself happens: after "before", as the first of "during"."""
+        self._first_during[event] = call
 
     def between(self, event: str, wait: Callable[[Callable[[], None]], None]) -> None:
         """Put ``wait(proceed)`` between the "during" and the "after" phase of ``event``: "after" begins when
@@ -139,6 +148,7 @@ class SystemEvents:
 
     def _fire_during(self, event: str) -> None:
         try:
+            self._first_during.get(event, _nothing)()
             self._run_phase(event, "during")
         finally:
             wait = self._between.get(event)
@@ -155,7 +165,7 @@ class SystemEvents:
         list as it is. What they return is put into ``results``."""
         phases = self._triggers.get(event)
         while phases and phases[phase]:
-            callable, args, kw = phases[phase].pop(0)
+            _, callable, args, kw = phases[phase].pop(0)
             try:
                 result = callable(*args, **kw)
             except (KeyboardInterrupt, SystemExit):
@@ -166,6 +176,10 @@ class SystemEvents:
             else:
                 if results is not None:
                     results.append(result)
+
+
+def _nothing() -> None:
+    """Happens with most events."""
 
 
 builtin_callable = callable  # Twisted names a parameter of addSystemEventTrigger so

@@ -61,10 +61,12 @@ class AsyncioReactor(Facade):
         self._parts = None
         self._owns_loop = False  # made by us: closed by us, at the end of run()
         self._runs_loop = False  # run() is running it: stop() stops it
+        self._run_takes_signals = False
         self._crashed = False
         self._kept_timers = None
         self._waiters: list[asyncio.Future[None]] = []
         self._events = SystemEvents(vocabulary)
+        self._events.happens("startup", self._started)
         self._events.between("shutdown", self._close_what_is_open)
         self._made_at = where_called_from()
         if loop is None:
@@ -142,12 +144,21 @@ class AsyncioReactor(Facade):
         parts.ownership.take()
         self._crashed = False
         self._state = State.RUNNING
+        self._events.fireSystemEvent("startup")
+
+    def _started(self) -> None:
+        """The "startup" event happens."""
+        parts = self._parts
+        if self._state is not State.RUNNING or parts is None:  # stopped while "before" was waited for
+            return
         self.running = True
         parts.threads.start()
-        if self._signals_wanted and not self._runs_loop:
+        self._take_signals(parts)
+
+    def _take_signals(self, parts: Parts) -> None:
+        if self._run_takes_signals if self._runs_loop else self._signals_wanted:
             parts.signals = Signals(parts.loop, self._on_signal, self.vocabulary.log)
             parts.signals.install()
-        self._events.fireSystemEvent("startup")
 
     def _on_signal(self, number: int) -> None:
         """The first signal stops the reactor; one that comes while it is stopping ends the waiting."""
@@ -190,7 +201,7 @@ class AsyncioReactor(Facade):
         error = self.vocabulary.error
         if self._state is State.STOPPING:
             raise error.ReactorNotRestartable("The reactor is stopping: wait until run() has returned.")
-        if self.running and self._use().loop.is_running():
+        if self._state is State.RUNNING and self._use().loop.is_running():
             raise error.ReactorAlreadyRunning(
                 "The reactor runs already, with its event loop. "
                 "To wait until it has stopped write `await reactor.stopped()`."
@@ -200,12 +211,12 @@ class AsyncioReactor(Facade):
         )
         parts = self._use()
         loop = parts.loop
-        signals = Signals(loop, self._on_signal, self.vocabulary.log)
-        if installSignalHandlers:
-            signals.install()
         self._crashed = False
         starting = loop.call_soon(self._use)
         self._runs_loop = True
+        self._run_takes_signals = installSignalHandlers
+        if self._state is State.RUNNING:  # by iterate(): else they are taken as it starts
+            self._take_signals(parts)
         try:
             loop.run_forever()
         except BaseException:
@@ -215,7 +226,8 @@ class AsyncioReactor(Facade):
             starting.cancel()
             self._runs_loop = False
             self._end_run(parts)
-            signals.restore()
+            if parts.signals is not None:
+                parts.signals.restore()
 
     def _end_run(self, parts: Parts) -> None:
         """The loop has returned: the reactor stopped or crashed, or somebody else stopped the loop."""
@@ -301,6 +313,8 @@ class AsyncioReactor(Facade):
         :raises RuntimeError: while the loop runs: it can't be run inside itself.
         """
         refuse_inside_a_loop("reactor.iterate()", "`await asyncio.sleep(delay)`, which lets the loop turn")
+        if self._parts is None and self._kept_timers is None and delay <= 0:
+            return  # it has no loop yet, so nothing can be ready
         loop = self._use().loop
         if self._state is State.BOUND:
             self._start()

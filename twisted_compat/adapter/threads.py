@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
@@ -357,6 +358,8 @@ class Threads:
         self.pool: Any = None
         self._started = False
         self._closed = False
+        self._calls: deque[tuple[Context, Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
+        self._calls_are_due = False  # _make_calls is on its way
         self._ended: asyncio.Future[None] | None = None
 
     def make_pool(self) -> ThreadPool:
@@ -427,16 +430,35 @@ class Threads:
                 f"callFromThread was given {callable!r}, which is not callable. "
                 "Write `reactor.callFromThread(function, *args)`: the function itself, not its result."
             )
+        call = (copy_context(), callable, args, kwargs)
+        if not self._loop.is_closed():
+            self._calls.append(call)
+            # In this order: who clears it looks for calls after that.
+            if self._calls_are_due:
+                return
+            self._calls_are_due = True
+            with suppress(RuntimeError):  # closed just now
+                self._loop.call_soon_threadsafe(self._make_calls, context=Context())
+                return
+        raise RuntimeError(
+            f"callFromThread can't call {callable!r}: the reactor's event loop is closed. End the thread "
+            "before the loop, in a function given to "
+            'reactor.addSystemEventTrigger("before", "shutdown", function).'
+        )
+
+    def _make_calls(self) -> None:
+        """Make the calls that threads have asked for so far. What these ask for in turn waits until timers
+        and descriptors have had their turn, so that nobody can hold up the loop."""
+        calls = self._calls
         try:
-            self._loop.call_soon_threadsafe(_call_logged, self._vocabulary.log, callable, args, kwargs)
-        except RuntimeError:
-            if not self._loop.is_closed():
-                raise
-            raise RuntimeError(
-                f"callFromThread can't call {callable!r}: the reactor's event loop is closed. End the thread "
-                "before the loop, in a function given to "
-                'reactor.addSystemEventTrigger("before", "shutdown", function).'
-            ) from None
+            for _ in range(len(calls)):
+                context, func, args, kw = calls.popleft()
+                context.run(_call_logged, self._vocabulary.log, func, args, kw)
+        finally:
+            self._calls_are_due = False
+            if calls and not self._calls_are_due:  # a thread may just have seen to it
+                self._calls_are_due = True
+                self._loop.call_soon(self._make_calls, context=Context())
 
     async def close(self) -> None:
         """End the pool and wait until its threads have ended.

@@ -142,7 +142,12 @@ class FileDescriptor:
 
     def writeSequence(self, iovec: Iterable[bytes | bytearray | memoryview]) -> None:
         """Accept every piece of ``iovec``, in order, as :meth:`write` does (ITransport)."""
-        self.write(b"".join([piece if type(piece) is bytes else _as_bytes(piece) for piece in iovec]))
+        try:
+            data = b"".join(iovec)
+        except TypeError as error:
+            # In Twisted's words, which programs compare with.
+            raise TypeError("Data must be bytes") from error
+        self.write(data)
 
     @property
     def dataBuffer(self) -> bytes:
@@ -195,7 +200,7 @@ class FileDescriptor:
             self.producerPaused = False
             producer.resumeProducing()
         elif self.disconnecting:
-            if producer is None or gone:
+            if producer is None or gone or not self.reactor.vocabulary.closing_waits_for_push:
                 return self._postLoseConnection()
         elif self._writeDisconnecting and producer is None:
             self._writeDisconnecting = False

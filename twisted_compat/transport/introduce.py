@@ -1,4 +1,4 @@
-"""The moment at which a protocol meets its transport, said once for both ends of a connection.
+"""The moment at which a protocol meets its transport, said once for both ends of a connection; and its name.
 
 Used by :mod:`.tcp_connect` and :mod:`.tcp_listen`, which have made the transport and had the factory build
 the protocol.
@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["introduce"]
+__all__ = ["introduce", "log_prefix"]
+
+
+def log_prefix(vocabulary: Any, thing: Any) -> str:
+    """What a protocol or a factory is called in the log: its own word (ILoggingContext), or its class."""
+    if vocabulary.interfaces.ILoggingContext.providedBy(thing):
+        prefix: str = thing.logPrefix()
+        return prefix
+    return type(thing).__name__
 
 
 def introduce(protocol: Any, transport: Any) -> None:

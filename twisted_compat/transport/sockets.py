@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = [
+    "Binding",
     "SocketAddress",
     "SpareDescriptor",
     "address_of",
@@ -32,6 +33,23 @@ __all__ = [
 
 SocketAddress = tuple[Any, ...]
 """What the socket module takes: ``(host, port)`` for IPv4, ``(host, port, flow info, scope id)`` for IPv6."""
+
+
+
+class Binding(NamedTuple):
+    """Where and how to bind a socket.
+
+    :ivar host: a literal (IPv6 with scope too), a name, or ``''`` for every interface of the socket's family.
+    :ivar port: a number; 0 for one of the system's choice.
+    :ivar reuse_address: bind though connections of an earlier run linger in TIME_WAIT (SO_REUSEADDR).
+    :ivar reuse_port: share the port with other sockets that say so (SO_REUSEPORT).
+    """
+
+    host: str
+    port: int
+    reuse_address: bool = False
+    reuse_port: bool = False
+
 
 _NUMERIC_NAME = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
@@ -57,7 +75,8 @@ def _is_literal(family: int, host: str) -> bool:
 def literal_address(host: str, port: int) -> SocketAddress | None:
     """The socket address of an IP literal; None if ``host`` is a name that needs resolving.
 
-    :raises socket.gaierror: for an IPv6 literal whose scope names no interface of this machine.
+    :raises socket.gaierror: for an IPv6 literal whose scope names no interface of this machine, or with a
+        negative port.
     """
     if is_ipv4(host):
         return (host, port)
@@ -66,7 +85,8 @@ def literal_address(host: str, port: int) -> SocketAddress | None:
     # Only getaddrinfo knows how to turn "%eth0" into a scope id. It never blocks on a numeric host. It gets a
     # harmless port, because it folds an impossible one into a possible one where connect() and bind()
     # complain.
-    found = socket.getaddrinfo(host, 1, socket.AF_INET6, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    harmless = min(port, 1)
+    found = socket.getaddrinfo(host, harmless, socket.AF_INET6, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     return (host.partition("%")[0], port, *found[0][4][2:])
 
 
@@ -142,17 +162,21 @@ def stream_socket(family: int) -> socket.socket:
     return skt
 
 
-def bind_socket(skt: socket.socket, host: str, port: int, *, reuse: bool) -> None:
-    """Bind to a local address.
+def bind_socket(
+    skt: socket.socket, host: str, port: int, reuse_address: bool = False, reuse_port: bool = False
+) -> None:
+    """Bind to a local address; the parameters are a :class:`Binding`'s.
 
-    :param host: a literal (IPv6 with scope too), a name, or ``''`` for every interface of the socket's
-        family.
-    :param reuse: for a listening socket: bind though connections of an earlier run linger in TIME_WAIT. Not
-        on Windows, where the option of that name lets two processes share a port.
+    Nothing is reused on Windows, where the first option lets two processes share a port, and there is no
+    second.
+
     :raises OSError: as ``bind`` does; OverflowError for a port that is none.
     """
-    if reuse and os.name == "posix" and sys.platform != "cygwin":
-        skt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix" and sys.platform != "cygwin":
+        if reuse_address:
+            skt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            skt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     skt.bind(local_address(skt.family, host, port))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import socket
+from contextlib import suppress
 from errno import EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EWOULDBLOCK
 from typing import Any
 
@@ -19,7 +20,7 @@ from twisted_compat.current import current_reactor
 from twisted_compat.interfaces import IConnector, IResolutionReceiver, ITCPTransport
 from twisted_compat.transport import sockets
 from twisted_compat.transport.descriptor import FileDescriptor
-from twisted_compat.transport.introduce import introduce
+from twisted_compat.transport.introduce import introduce, log_prefix
 from twisted_compat.transport.sockets import SocketAddress
 from twisted_compat.transport.tcp import Connection
 
@@ -45,8 +46,8 @@ class Client(Connection):
     """The client's end of a TCP connection, from the moment that :meth:`Connector.connect` makes it.
 
     Nothing is reported from within the constructor: whatever goes wrong, the connector hears of it on a later
-    turn. With a literal host there is a socket at once for who wants it (``startedConnecting`` can set
-    options on ``getHandle()``); with a name there cannot be, because its family is not known yet.
+    turn. There is a socket at once for who wants it (``startedConnecting`` can set options on
+    ``getHandle()``); with a name for a host, that is a guess at its family.
 
     :ivar addr: ``(host, port)`` as asked for.
     :ivar realAddress: the socket address being tried, or connected to.
@@ -61,7 +62,7 @@ class Client(Connection):
         self,
         host: str,
         port: int,
-        bindAddress: tuple[str, int] | None,
+        bindAddress: sockets.Binding | None,
         connector: Connector,
         reactor: Any = None,
     ) -> None:
@@ -79,18 +80,16 @@ class Client(Connection):
         self._first_error: BaseException | None = None
         self._has_socket = False
         self._start = self.reactor.callLater(0, self.resolveAddress)
+        with suppress(OSError):  # no such address: its turn will tell
+            target = self._literal()
+            if target is not None:
+                self._open_socket(target)  # if that fails, it is tried again in its turn
 
     def __getattr__(self, name: str) -> Any:
-        # Only ever reached for what is missing. "socket" is, until the first turn; opening it no sooner than
-        # somebody wants it leaves nothing behind of an attempt that never gets its turn.
+        # Only ever reached for what is missing. "socket" is, of a host with a name until its addresses are
+        # known; who wants it sooner gets one for IPv4, which most are, and a new one comes if that was wrong.
         if name == "socket" and self.state is ClientState.RESOLVING:
-            target = self._literal()
-            if target is None:
-                raise AttributeError(
-                    f"{self!r} has no socket yet: of which family depends on the addresses of its host. "
-                    "Set options in the protocol's connectionMade."
-                )
-            error = self._open_socket(target)
+            error = self._open_socket(("", 0))
             if error is not None:
                 raise error
             return self.__dict__["socket"]
@@ -112,7 +111,7 @@ class Client(Connection):
         try:
             skt = self.createInternetSocket()
             if self.bindAddress is not None:
-                sockets.bind_socket(skt, *self.bindAddress, reuse=False)
+                sockets.bind_socket(skt, *self.bindAddress)
         except (OSError, OverflowError) as exc:
             if skt is not None:
                 skt.close()
@@ -139,9 +138,10 @@ class Client(Connection):
         host, port = self.addr
         try:
             target = self._literal()
-        except OSError as exc:  # an IPv6 scope that does not exist
+        except OSError as exc:  # an IPv6 scope that does not exist, or a negative port
             error = self.reactor.vocabulary.error.DNSLookupError
-            self.failIfNotConnected(error(f"{host}: {exc.strerror or exc}"))
+            no_port = port < 0
+            self.failIfNotConnected(exc if no_port else error(f"{host}: {exc.strerror or exc}"))
             return
         if target is not None:
             self._targets.append(target)
@@ -197,6 +197,8 @@ class Client(Connection):
             self._first_error = error
 
     def _start_connecting(self, target: SocketAddress) -> BaseException | None:
+        if self._has_socket and self.addressFamily != sockets.family_of(target):
+            self._close_attempt()
         if not self._has_socket:
             error = self._open_socket(target)
             if error is not None:
@@ -265,7 +267,7 @@ class Client(Connection):
         self.state = ClientState.CONNECTED
         self.connected = 1
         self.turn_flush = True
-        self.logstr = f"{type(protocol).__name__},client"
+        self.logstr = f"{log_prefix(vocabulary, protocol)},client"
         if protocol is None:  # the factory wants no connection after all
             self.loseConnection()
             return
@@ -324,7 +326,7 @@ class Client(Connection):
         return sockets.address_of(self.reactor.vocabulary, self.realAddress)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} to {self.addr} {self.state.name.lower()} at {id(self):#x}>"
+        return f"<{type(self)} to {self.addr} at {id(self):x}>"
 
 
 @implementer(IResolutionReceiver)
@@ -366,7 +368,8 @@ class Connector:
     :param port: a number, or the name of a TCP service.
     :param timeout: seconds for everything up to the connection, name look-up included; None for no limit of
         ours.
-    :param bindAddress: ``(host, port)`` of this end; ``''`` and 0 leave them to the system.
+    :param bindAddress: ``(host, port)`` of this end, or a :class:`~.sockets.Binding`; ``''`` and 0 leave them
+        to the system.
     :raises ServiceNameUnknownError: if ``port`` names an unknown service.
     """
 
@@ -390,7 +393,7 @@ class Connector:
         self.port = sockets.numeric_port(self.reactor.vocabulary, port)
         self.factory = factory
         self.timeout = timeout
-        self.bindAddress = bindAddress
+        self.bindAddress = None if bindAddress is None else sockets.Binding(*bindAddress)
         self.state = "disconnected"
         self.transport: Client | None = None
         self.factoryStarted = False

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from twisted_compat.interfaces import IListeningPort, ILoggingContext, IReadDescriptor, ITCPTransport
 from twisted_compat.transport import sockets
 from twisted_compat.transport.descriptor import FileDescriptor
-from twisted_compat.transport.introduce import introduce
+from twisted_compat.transport.introduce import introduce, log_prefix
 from twisted_compat.transport.sockets import SocketAddress, SpareDescriptor
 from twisted_compat.transport.tcp import Connection
 
@@ -48,6 +48,8 @@ class Server(Connection):
     :param sessionno: counts the connections of a port, from 0.
     """
 
+    _adopted_on = 0  # the port number of a connection without a Port
+
     def __init__(
         self,
         sock: socket.socket,
@@ -61,8 +63,9 @@ class Server(Connection):
         self.server = server
         self.client = client
         self.sessionno = sessionno
-        self.hostname = client[0]
-        self._protocol_name = type(protocol).__name__  # for repr: a lost connection lets go of its protocol
+        self.hostname = client[0] if len(client) == 2 else self.getPeer().host
+        # For repr and the log: a lost connection lets go of its protocol.
+        self._protocol_name = log_prefix(self.reactor.vocabulary, protocol)
         self.logstr = f"{self._protocol_name},{sessionno},{self.hostname}"
         self.connected = 1
         self.startReading()
@@ -86,6 +89,8 @@ class Server(Connection):
             peer = skt.getpeername()
             protocol = factory.buildProtocol(sockets.address_of(reactor.vocabulary, peer))
             transport = None if protocol is None else cls(skt, protocol, peer, None, peer[1], reactor)
+            if transport is not None:
+                transport._adopted_on = skt.getsockname()[1]
         except BaseException:
             skt.close()
             raise
@@ -104,7 +109,7 @@ class Server(Connection):
         return sockets.address_of(self.reactor.vocabulary, self.client)
 
     def __repr__(self) -> str:
-        where = "an adopted socket" if self.server is None else self.server.port_text()
+        where = self._adopted_on if self.server is None else self.server.port_text()
         return f"<{self._protocol_name} #{self.sessionno} on {where}>"
 
 
@@ -120,7 +125,8 @@ class Port(FileDescriptor):
     State, in FileDescriptor's own flags: idle (``connected`` 0) -> listening (``connected`` 1) -> closing
     (``disconnecting`` 1 as well, until the next turn) -> idle. ``startListening`` may follow again.
 
-    :param port: the number to listen on; 0 for one of the system's choice, which ``getHost().port`` tells.
+    :param port: the number to listen on; 0 for one of the system's choice, which ``getHost().port`` tells. Or
+        a :class:`~.sockets.Binding`, in place of ``interface`` too.
     :param factory: an IProtocolFactory.
     :param backlog: how many connections the kernel queues until they are accepted.
     :param interface: an IPv4 or IPv6 literal (with scope, if any), a name of this host, or ``''`` for every
@@ -133,19 +139,23 @@ class Port(FileDescriptor):
     socketType = socket.SOCK_STREAM
     transport: Any = Server
     _type = "TCP"  # for the log
+    _reuseAddress = True
+    _reusePort = False
     numberAccepts = 64
     sessionno = 0
     _realPortNumber: int | None = None
 
     def __init__(
         self,
-        port: int | None,
+        port: int | sockets.Binding | None,
         factory: Any,
         backlog: int | None = 50,
         interface: str = "",
         reactor: Any = None,
     ) -> None:
         super().__init__(reactor)
+        if isinstance(port, sockets.Binding):
+            interface, port, self._reuseAddress, self._reusePort = port
         self.port = port
         self.factory = factory
         self.backlog = backlog
@@ -207,6 +217,7 @@ class Port(FileDescriptor):
         skt, self._adopted = self._adopted or self._listen(), None
         try:
             self._address = sockets.address_of(self.reactor.vocabulary, skt.getsockname())
+            self.reactor.vocabulary.log.info("%s starting on %s", self.logPrefix(), self._address.port)
             self.factory.doStart()
         except BaseException:
             skt.close()
@@ -215,7 +226,6 @@ class Port(FileDescriptor):
         self.socket = skt
         self._realPortNumber = self._address.port
         self.connected, self.disconnected, self.disconnecting = 1, 0, 0
-        self.reactor.vocabulary.log.info("%s starting on %s", self.logPrefix(), self._realPortNumber)
         self.startReading()
 
     def _listen(self) -> socket.socket:
@@ -223,7 +233,7 @@ class Port(FileDescriptor):
         skt = None
         try:
             skt = self.createInternetSocket()
-            sockets.bind_socket(skt, self.interface, 0 if self.port is None else self.port, reuse=True)
+            sockets.bind_socket(skt, self.interface, self.port or 0, self._reuseAddress, self._reusePort)
             skt.listen(50 if self.backlog is None else self.backlog)
         except BaseException as exc:
             if skt is not None:
@@ -398,9 +408,9 @@ class Port(FileDescriptor):
         try:
             self.factory.doStop()
         except Exception:
-            failure = self.reactor.vocabulary.failure.Failure()
             if not waiting:
-                self.reactor.vocabulary.log.exception("doStop of %r raised", self.factory)
+                raise  # to whoever has closed it without being asked
+            failure = self.reactor.vocabulary.failure.Failure()
             for deferred in waiting:
                 deferred.errback(failure)
         else:
@@ -419,8 +429,8 @@ class Port(FileDescriptor):
         return self._address
 
     def logPrefix(self) -> str:
-        """The name of the factory's class. ILoggingContext."""
-        return f"{type(self.factory).__module__}.{type(self.factory).__qualname__}"
+        """The factory's word for the log. ILoggingContext."""
+        return log_prefix(self.reactor.vocabulary, self.factory)
 
     def port_text(self) -> str:
         """The port number as text, for messages; of a closed port, the one it had."""
@@ -428,4 +438,8 @@ class Port(FileDescriptor):
 
     def __repr__(self) -> str:
         where = "(not listening)" if self._realPortNumber is None else f"on {self._realPortNumber}"
-        return f"<{type(self).__module__}.{type(self).__qualname__} of {self.logPrefix()} {where}>"
+        factory = type(self.factory)
+        return (
+            f"<{type(self).__module__}.{type(self).__qualname__} of "
+            f"{factory.__module__}.{factory.__qualname__} {where}>"
+        )

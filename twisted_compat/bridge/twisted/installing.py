@@ -11,15 +11,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import twisted.internet
 from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.internet.main import installReactor
 
+from twisted_compat.bridge.twisted import place
 from twisted_compat.bridge.twisted.reactor import TwistedReactor
+from twisted_compat.current import attached_reactor
 
 __all__ = ["install", "uninstall"]
-
-PLACE = "twisted.internet.reactor"
 
 
 def install(
@@ -35,19 +34,24 @@ def install(
     :param loop: the loop to take; by default the one that runs, or else the one that runs when the reactor is
         first used, or one that ``reactor.run()`` makes.
     :param loop_factory: makes that one, such as ``uvloop.new_event_loop``.
-    :returns: the reactor.
+    :returns: the reactor. If the running loop has a TwistedReactor already, it is that one.
     :raises ReactorAlreadyInstalledError: if another is there, or this one is in use. It says which, and which
         file imported it first.
     :raises RuntimeError: if the loop has a reactor already, is closed, or can't watch descriptors.
     """
-    there = sys.modules.get(PLACE)
-    if there is None:
-        reactor = TwistedReactor(loop, loop_factory=loop_factory)
-        installReactor(reactor)
-        return reactor
-    if isinstance(there, TwistedReactor) and there.attach(loop, loop_factory=loop_factory):
+    there = place.who_is_there()
+    if isinstance(there, TwistedReactor):
+        if not there.attach(loop, loop_factory=loop_factory):
+            raise ReactorAlreadyInstalledError(_whose_place(there))
         return there
-    raise ReactorAlreadyInstalledError(_who_is_there(there))
+    if there is not None and there is not place.STAND_IN:
+        raise ReactorAlreadyInstalledError(_whose_place(there))
+    reactor = attached_reactor()
+    if not isinstance(reactor, TwistedReactor) or loop not in (None, reactor.loop):
+        reactor = TwistedReactor(loop, loop_factory=loop_factory)
+    place.clear()
+    installReactor(reactor)
+    return reactor
 
 
 def uninstall() -> None:
@@ -55,12 +59,11 @@ def uninstall() -> None:
 
     Modules that have imported it keep it.
     """
-    if isinstance(sys.modules.get(PLACE), TwistedReactor):
-        del sys.modules[PLACE]
-        del twisted.internet.reactor
+    if isinstance(place.who_is_there(), TwistedReactor):
+        place.clear()
 
 
-def _who_is_there(reactor: Any) -> str:
+def _whose_place(reactor: Any) -> str:
     importer = _first_importer(reactor)
     where = f", imported first by {importer}" if importer else ", imported first within some function"
     if isinstance(reactor, TwistedReactor):
@@ -81,7 +84,7 @@ def _first_importer(reactor: Any) -> str | None:
     ``sys.modules`` is in the order in which modules began to be imported. So of those that have the reactor
     among their names, it is the last one that began before the reactor came.
     """
-    for name in reversed(list(sys.modules)[: list(sys.modules).index(PLACE)]):
+    for name in reversed(list(sys.modules)[: list(sys.modules).index(place.PLACE)]):
         module = sys.modules.get(name)
         if name == "twisted.internet" or module is None:
             continue

@@ -65,17 +65,23 @@ _SERVING: frozenset[CodeType] = frozenset(
 
 
 class _LiveContext(dict[str, Any]):
-    """The default log context. A copy of it, which is what each event begins as, says who is served now."""
+    """The default log context. Its "system", also in a copy, which is what each event begins as, is whom the
+    reactor serves now."""
 
     def copy(self) -> dict[str, Any]:
-        made = dict(self)
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code in _SERVING:
-                made["system"] = _prefix_of(frame.f_locals["self"].descriptor)
-                break
-            frame = frame.f_back
-        return made
+        return {**self, "system": self["system"]}
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "system":
+            frame: FrameType | None = sys._getframe(1)
+            while frame is not None:
+                if frame.f_code in _SERVING:
+                    return _prefix_of(frame.f_locals["self"].descriptor)
+                frame = frame.f_back
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self["system"] if key == "system" else super().get(key, default)
 
 
 def _prefix_of(descriptor: Any) -> str:

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorSSL, _ISupportsExitSignalCapturing
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.python.threadable import registerAsIOThread
 from zope.interface import implementer
 
 from twisted_compat.adapter.loops import running_loop
+from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.reactor import AsyncioReactor
+from twisted_compat.bridge.twisted import place
+from twisted_compat.bridge.twisted.clocks import call_later_by
 from twisted_compat.bridge.twisted.threads import ReactorThreadPool
 from twisted_compat.bridge.twisted.words import TWISTED
+from twisted_compat.transport.sockets import Binding
+from twisted_compat.transport.tcp_connect import Connector
+from twisted_compat.transport.tcp_listen import Port
 
 __all__ = ["TwistedReactor"]
 
@@ -47,6 +57,15 @@ class TwistedReactor(AsyncioReactor):
     ) -> None:
         super().__init__(loop, loop_factory=loop_factory, signals=signals, vocabulary=TWISTED)
 
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> Parts:
+        parts = super()._bind(loop)
+        place.attached(self)
+        return parts
+
+    def _unbind(self) -> None:
+        super()._unbind()
+        place.detached(self)
+
     def attach(
         self, loop: asyncio.AbstractEventLoop | None = None, *, loop_factory: LoopFactory | None = None
     ) -> bool:
@@ -69,6 +88,56 @@ class TwistedReactor(AsyncioReactor):
             self._bind(loop)
         return True
 
+    def _started(self) -> None:
+        registerAsIOThread()  # what isInIOThread() compares with
+        super()._started()
+
+    # Time (IReactorTime): tests put a clock of their own in the place of seconds()
+
+    @property
+    def seconds(self) -> Callable[[], float]:
+        """The time now, in seconds; see :meth:`AsyncioReactor.seconds`."""
+        return self._replaced_seconds or super().seconds
+
+    @seconds.setter
+    def seconds(self, replacement: Callable[[], float]) -> None:
+        self._use()
+        if replacement == super().seconds:
+            self._replaced_seconds = None
+            self.__dict__.update(self._use().hot_methods)
+        else:
+            self._replaced_seconds = replacement
+            self.__dict__["callLater"] = partial(call_later_by, self._use().timers, replacement)
+
+    _replaced_seconds: Callable[[], float] | None = None
+
+    # TCP (IReactorTCP), with what Twisted's makeBinding() gives in place of a port or an address
+
+    def _listen(self, port: Any, factory: Any, backlog: int, interface: str, kind: str) -> Port:
+        binding = _plain(port)
+        if binding is port:
+            return super()._listen(port, factory, backlog, interface, kind)
+        if interface not in ("", binding.host):
+            raise ValueError(
+                f"makeBinding() was given the interface {binding.host!r}, and listenTCP() {interface!r}. "
+                "Say it once."
+            )
+        return super()._listen(binding, factory, backlog, binding.host, kind)
+
+    def connectTCP(
+        self,
+        host: str | bytes,
+        port: int | str,
+        factory: Any,
+        timeout: float | None = 30,
+        bindAddress: Any = None,
+    ) -> Connector:
+        """Connect to a TCP port; see :meth:`AsyncioReactor.connectTCP`.
+
+        :param bindAddress: the local (host, port) to connect from, or what ``makeBinding()`` gave.
+        """
+        return super().connectTCP(host, port, factory, timeout, _plain(bindAddress))
+
     # TLS (IReactorSSL)
 
     def listenSSL(
@@ -78,7 +147,7 @@ class TwistedReactor(AsyncioReactor):
 
         :param contextFactory: gives each connection its pyOpenSSL context.
         """
-        secured = TLSMemoryBIOFactory(contextFactory, False, factory)
+        secured = self._secured(contextFactory, False, factory)
         return self._listen(port, secured, backlog, interface, "TLS")
 
     def connectSSL(
@@ -94,8 +163,12 @@ class TwistedReactor(AsyncioReactor):
 
         :param contextFactory: gives the connection its pyOpenSSL context.
         """
-        secured = TLSMemoryBIOFactory(contextFactory, True, factory)
+        secured = self._secured(contextFactory, True, factory)
         return self.connectTCP(host, port, secured, timeout, bindAddress)
+
+    def _secured(self, contextFactory: Any, client: bool, factory: Any) -> TLSMemoryBIOFactory:
+        clock: Any = self  # else it is the global reactor
+        return TLSMemoryBIOFactory(contextFactory, client, factory, clock)
 
     # What Twisted's programs use beyond any interface
 
@@ -112,9 +185,12 @@ class TwistedReactor(AsyncioReactor):
             self._parts.signals.restore()
 
     def disconnectAll(self) -> None:
-        """Lose every port and connection at once."""
-        if self._parts is not None:
-            self._parts.shutdown.lose_all("the reactor disconnected everything")
+        """Lose every port and connection that is being watched, at once."""
+        for descriptor in self.removeAll():
+            try:
+                descriptor.connectionLost(Failure(ConnectionLost("the reactor disconnected everything")))
+            except Exception:
+                self.vocabulary.log.exception("connectionLost of %r raised", descriptor)
 
     def make_thread_pool(self) -> ReactorThreadPool:
         """The pool that :meth:`getThreadPool` gives: of Twisted's class."""
@@ -129,3 +205,13 @@ class TwistedReactor(AsyncioReactor):
         """End the threads and wait for them. Who needs one later gets a new pool."""
         if self._parts is not None:
             self._parts.threads.stop()
+
+
+def _plain(binding: Any) -> Any:
+    """What Twisted's ``makeBinding()`` gives, as a binding of ours; anything else as it is.
+
+    That function came with Twisted 26; what it gives has no public names.
+    """
+    if not hasattr(binding, "_reuseAddress"):
+        return binding
+    return Binding(binding._address or "", binding._port, binding._reuseAddress, binding._reusePort)

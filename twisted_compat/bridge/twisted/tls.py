@@ -27,7 +27,8 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool) -> None:
     if producer is not None:
         transport.unregisterProducer()
     no_factory: Any = None  # there is a protocol already, which was told of the connection when it was made
-    factory = TLSMemoryBIOFactory(contextFactory, transport.is_client == bool(normal), no_factory)
+    client = transport.is_client == bool(normal)
+    factory = TLSMemoryBIOFactory(contextFactory, client, no_factory, transport.reactor)
     layer = factory.protocol(factory, transport.protocol, False)
     beneath = put_layer(transport, layer)
     directlyProvides(transport, ISSLTransport)

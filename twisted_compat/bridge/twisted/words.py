@@ -28,6 +28,7 @@ TWISTED = Vocabulary(
     interfaces=interfaces,
     log=TwistedLog(),
     start_tls=start_tls,
+    closing_waits_for_push=False,
 )
 """Twisted's own types."""
 

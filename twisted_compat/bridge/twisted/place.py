@@ -1,0 +1,82 @@
+"""What is at ``twisted.internet.reactor``, where Twisted's own modules look for a reactor too.
+
+Many of them do, also when they were given one: tasks, TLS, the file server. Where reactors are embedded in
+loops and none was installed, importing it would install one that nobody runs. So a stand-in is put there for
+that time, which is the reactor of whatever loop asks. ``installing.py`` has what users call.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import twisted.internet
+from twisted.internet.main import installReactor
+
+from twisted_compat.adapter.embed import ReactorProxy
+from twisted_compat.adapter.loops import running_loop
+from twisted_compat.current import attached_reactor
+
+__all__ = ["PLACE", "STAND_IN", "attached", "clear", "detached", "who_is_there"]
+
+PLACE = "twisted.internet.reactor"
+
+_attached: list[Any] = []  # every TwistedReactor that is on a loop
+
+
+def _find() -> Any:
+    reactor = attached_reactor()
+    if reactor in _attached:
+        return reactor
+    if len(_attached) == 1:
+        return _attached[0]
+    raise RuntimeError(
+        "twisted.internet.reactor was asked for where no TwistedReactor is attached. "
+        "Write `async with TwistedReactor() as reactor: ...` in the loop that is to run this."
+    )
+
+
+class _StandIn(ReactorProxy):
+    """The TwistedReactor of the running loop; in a thread without one, the only one that there is."""
+
+    _find = staticmethod(_find)
+
+
+STAND_IN = _StandIn()
+
+
+def who_is_there() -> Any:
+    """The reactor that was installed, or the stand-in, or None."""
+    return sys.modules.get(PLACE)
+
+
+def clear() -> None:
+    """Make room."""
+    if who_is_there() is not None:
+        del sys.modules[PLACE]
+        del twisted.internet.reactor
+
+
+def attached(reactor: Any) -> None:
+    """A TwistedReactor has taken a loop."""
+    _attached.append(reactor)
+    there = who_is_there()
+    if there is None:
+        installReactor(STAND_IN)
+    elif there is not STAND_IN and type(there) is not type(reactor) and running_loop() is reactor.loop:
+        warnings.warn(
+            f"twisted.internet.reactor is {there!r}, and the running loop's is {reactor!r}. Parts of Twisted "
+            "that ask for the former will wait for ever unless somebody runs it. Call "
+            "twisted_compat.bridge.twisted.install() before anything imports twisted.internet.reactor.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def detached(reactor: Any) -> None:
+    """A TwistedReactor has let go of its loop."""
+    if reactor in _attached:
+        _attached.remove(reactor)
+    if not _attached and who_is_there() is STAND_IN:
+        clear()
