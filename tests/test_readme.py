@@ -19,6 +19,8 @@ PAGES = [
     "docs/benchmarks.md",
     "docs/cancellation.md",
 ]
+HOWTOS = [f"docs/howto/{name}.md" for name in ("fastapi", "jupyter", "pytest", "scrapy")]
+"""Their programs are of many files, or run in other programs: ``test_howto.py`` runs them."""
 DEADLINE = 60.0  # seconds
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -66,13 +68,13 @@ def test_commands_can_be_written_like_that(commands: str) -> None:
         subprocess.run(dry_run, cwd=ROOT, check=True, capture_output=True, timeout=DEADLINE)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES + HOWTOS)
 def test_make_targets_named_in_the_text_exist(page: str) -> None:
     named = set(re.findall(r"`make ([a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
     assert named <= make_targets()
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES + HOWTOS)
 def test_links_and_files_named_in_the_text_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
@@ -80,6 +82,11 @@ def test_links_and_files_named_in_the_text_exist(page: str) -> None:
     bases = ((ROOT / page).parent, ROOT, ROOT / "twisted_compat")
     absent = [name for name in links + files if not any((base / name).exists() for base in bases)]
     assert not absent
+
+
+def test_every_page_is_looked_at() -> None:
+    found = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")}
+    assert found <= {*PAGES, *HOWTOS}
 
 
 def test_readme_has_programs_and_commands() -> None:
