@@ -685,7 +685,7 @@ async def test_an_exception_is_logged_once_and_is_the_reason(
     await turns()
     assert [failure.type for failure in stranger.reasons] == [exception]
     (record,) = errors(caplog)
-    assert record.exc_info[0] is exception and record.name == "twisted_compat.adapter.fdset"
+    assert record.exc_info[0] is exception and record.name == "twisted_compat"
     other_peer.send(b"alive")
     await until(lambda: other.received == b"alive")
 

@@ -295,10 +295,10 @@ def test_what_is_no_id(events: SystemEvents, thing: Any) -> None:
 
 
 def test_an_id_of_another_phase_or_event(events: SystemEvents) -> None:
-    phase, event, trigger = events.addSystemEventTrigger("before", "mine", list)
+    phase, trigger = events.addSystemEventTrigger("before", "mine", list)
     with pytest.raises(KeyError, match="addSystemEventTrigger returned"):
-        events.removeSystemEventTrigger(("between", event, trigger))
+        events.removeSystemEventTrigger(("between", trigger))
     with pytest.raises(KeyError, match="addSystemEventTrigger returned"):
-        events.removeSystemEventTrigger((phase, "yours", trigger))
+        events.removeSystemEventTrigger((phase, ("yours", *trigger[1:])))
     with pytest.raises(ValueError, match="No such trigger"):
-        events.removeSystemEventTrigger(("after", event, trigger))
+        events.removeSystemEventTrigger(("after", trigger))

@@ -18,7 +18,13 @@ from zope.interface.verify import verifyObject
 from tests.support import until, within
 from twisted_compat import AsyncioReactor, current_reactor
 from twisted_compat.defer import Deferred
-from twisted_compat.error import ConnectError, ConnectionDone, ReactorAlreadyRunning, ReactorNotRunning
+from twisted_compat.error import (
+    ConnectError,
+    ConnectionDone,
+    ReactorAlreadyRunning,
+    ReactorNotRestartable,
+    ReactorNotRunning,
+)
 from twisted_compat.failure import Failure
 from twisted_compat.interfaces import IReactorCore, IReactorTCP
 from twisted_compat.protocol import ClientFactory, Factory, Protocol
@@ -353,10 +359,15 @@ def test_run_leaves_a_given_loop_open(loop_factory: LoopFactory) -> None:
 
 async def test_run_in_a_running_loop_says_what_to_write() -> None:
     async with AsyncioReactor() as reactor:
-        with pytest.raises(RuntimeError, match="async with AsyncioReactor"):
+        with pytest.raises(ReactorAlreadyRunning, match=r"await reactor\.stopped"):
             reactor.run()
         with pytest.raises(RuntimeError, match=r"await asyncio\.sleep"):
             reactor.iterate()
+        reactor.stop()
+        with pytest.raises(ReactorNotRestartable, match=r"run\(\) has returned"):
+            reactor.run()
+    with pytest.raises(RuntimeError, match="async with AsyncioReactor"):
+        reactor.run()
 
 
 def test_run_while_running_in_another_thread_is_an_error(loop_factory: LoopFactory) -> None:
@@ -514,8 +525,47 @@ async def test_firing_shutdown_by_hand_stops() -> None:
     async with AsyncioReactor() as reactor:
         reactor.fireSystemEvent("shutdown")
         await within(reactor.stopped())
-        with pytest.raises(ReactorNotRunning):
-            reactor.fireSystemEvent("shutdown")
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_firing_shutdown_where_no_loop_runs_ends_it_at_once(loop_factory: LoopFactory, bound: bool) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    told: list[str] = []
+    for phase in ("before", "during", "after"):
+        reactor.addSystemEventTrigger(phase, "shutdown", told.append, phase)
+    port = reactor.listenTCP(0, Factory(), interface="127.0.0.1") if bound else None
+    reactor.fireSystemEvent("shutdown")
+    assert told == ["before", "during", "after"]
+    assert port is None or port.fileno() == -1
+    reactor.fireSystemEvent("shutdown")  # there is nothing any more
+
+
+def test_delayed_calls_wait_for_the_next_run(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    made: list[str] = []
+    calls = [reactor.callLater(delay, made.append, str(delay)) for delay in (0.02, 0.03, 3600)]
+    cancelled, moved = reactor.callLater(0.01, made.append, "?"), reactor.callLater(3600, made.append, "moved")
+    reactor.callLater(0, reactor.stop)
+    reactor.run()
+    assert made == [] and reactor.getDelayedCalls() == [*calls, cancelled, moved]
+    cancelled.cancel()
+    moved.reset(0)
+    reactor.callWhenRunning(lambda: reactor.callLater(0.05, reactor.stop))
+    reactor.run()
+    assert made == ["moved", "0.02", "0.03"]
+    assert reactor.getDelayedCalls() == [calls[2]] and calls[2].active()
+
+
+def test_running_is_told_from_during_startup_on(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    seen: dict[str, bool] = {}
+    for phase in ("before", "during", "after"):
+        reactor.addSystemEventTrigger(
+            phase, "startup", lambda phase=phase: seen.setdefault(phase, reactor.running)
+        )
+    reactor.callWhenRunning(reactor.stop)
+    reactor.run()
+    assert seen == {"before": False, "during": True, "after": True}
 
 
 async def test_call_when_running_calls_at_once() -> None:

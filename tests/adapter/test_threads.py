@@ -352,7 +352,9 @@ async def test_the_pool_is_made_when_asked_for() -> None:
     threads = Threads(asyncio.get_running_loop(), NATIVE)
     pool = threads.getThreadPool()
     assert pool is threads.getThreadPool()
-    assert (pool.min, pool.max, pool.started, pool.workers) == (0, 10, True, 0)
+    assert (pool.min, pool.max, pool.started, pool.workers) == (0, 10, False, 0)
+    threads.start()
+    assert pool.started
     threads.suggestThreadPoolSize(34)
     assert pool.max == 34
     await within(threads.close())
@@ -362,6 +364,7 @@ async def test_the_pool_is_made_when_asked_for() -> None:
 async def test_call_in_thread_and_back() -> None:
     loop = asyncio.get_running_loop()
     threads = Threads(loop, NATIVE)
+    threads.start()
     done = loop.create_future()
 
     def work(value: int) -> None:
@@ -376,6 +379,7 @@ async def test_call_in_thread_and_back() -> None:
 async def test_call_from_thread_wakes_a_sleeping_loop() -> None:
     loop = asyncio.get_running_loop()
     threads = Threads(loop, NATIVE)
+    threads.start()
     done = loop.create_future()
     timer = threading.Timer(0.02, threads.callFromThread, (lambda: done.set_result(None),))
     timer.start()
@@ -385,6 +389,7 @@ async def test_call_from_thread_wakes_a_sleeping_loop() -> None:
 
 async def test_call_from_thread_keeps_the_order_and_runs_on_a_later_turn() -> None:
     threads = Threads(asyncio.get_running_loop(), NATIVE)
+    threads.start()
     order: list[Any] = []
 
     def more() -> None:
@@ -406,6 +411,7 @@ async def test_call_from_thread_keeps_the_order_and_runs_on_a_later_turn() -> No
 async def test_call_from_thread_passes_keywords_and_context() -> None:
     variable = contextvars.ContextVar("variable", default="default")
     threads = Threads(asyncio.get_running_loop(), NATIVE)
+    threads.start()
     results: list[Any] = []
 
     def elsewhere() -> None:
@@ -421,6 +427,7 @@ async def test_call_from_thread_passes_keywords_and_context() -> None:
 
 async def test_what_a_call_from_a_thread_raises_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     threads = Threads(asyncio.get_running_loop(), NATIVE)
+    threads.start()
     after: list[int] = []
 
     def fail() -> None:
@@ -455,6 +462,7 @@ def test_call_from_thread_before_the_loop_runs(loop_factory: LoopFactory) -> Non
 def test_call_from_thread_after_the_loop_was_closed(loop_factory: LoopFactory) -> None:
     loop = loop_factory()
     threads = Threads(loop, NATIVE)
+    threads.start()
     loop.close()
     with pytest.raises(RuntimeError, match=r"event loop is closed\. End the thread before"):
         threads.callFromThread(print)
@@ -469,6 +477,7 @@ async def test_close_waits_for_a_thread_that_waits_for_the_loop() -> None:
     """As blockingCallFromThread does: a join that blocks the loop would never end."""
     loop = asyncio.get_running_loop()
     threads = Threads(loop, NATIVE)
+    threads.start()
     answers: list[str] = []
     began = threading.Event()
 
@@ -490,6 +499,7 @@ async def test_close_waits_for_a_thread_that_waits_for_the_loop() -> None:
 
 async def test_close_without_a_pool_and_twice() -> None:
     threads = Threads(asyncio.get_running_loop(), NATIVE)
+    threads.start()
     await within(threads.close())
     await within(threads.close())
     with pytest.raises(RuntimeError, match="The reactor has stopped and so have its threads"):
@@ -498,6 +508,7 @@ async def test_close_without_a_pool_and_twice() -> None:
 
 async def test_abandon_does_not_wait(gate: threading.Event) -> None:
     threads = Threads(asyncio.get_running_loop(), NATIVE)
+    threads.start()
     threads.callInThread(gate.wait)
     pool = threads.getThreadPool()
     closing = asyncio.ensure_future(threads.close())
@@ -512,6 +523,7 @@ async def test_abandon_does_not_wait(gate: threading.Event) -> None:
 
 async def test_close_can_be_cancelled(gate: threading.Event) -> None:
     threads = Threads(asyncio.get_running_loop(), NATIVE)
+    threads.start()
     threads.callInThread(gate.wait)
     pool = threads.getThreadPool()
     closing = asyncio.ensure_future(threads.close())
@@ -527,6 +539,7 @@ def test_threads_may_end_after_their_loop_was_closed(loop_factory: LoopFactory) 
     gate = threading.Event()
     loop = loop_factory()
     threads = Threads(loop, NATIVE)
+    threads.start()
     threads.callInThread(gate.wait)
     pool = threads.getThreadPool()
     loop.close()

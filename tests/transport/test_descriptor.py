@@ -94,8 +94,9 @@ async def test_text_is_refused_with_the_line_to_write(text: str) -> None:
         protocol, peer = await bench.dial()
         with pytest.raises(TypeError, match=r"bytes, not str.*\.encode\(\)"):
             protocol.transport.write(text)
-        with pytest.raises(TypeError, match="str"):
+        with pytest.raises(TypeError, match="^Data must be bytes$") as told:
             protocol.transport.writeSequence([b"a", text])
+        assert "not str" in str(told.value.__cause__)
         protocol.transport.write(b"b")
         protocol.transport.loseConnection()
         assert await peer.read_all() == b"b"

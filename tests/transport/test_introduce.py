@@ -74,7 +74,7 @@ def test_what_connection_lost_raises_then_is_logged_too(caplog: pytest.LogCaptur
 
 def test_the_failure_leaves_no_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     # pytest keeps what is logged, and with it the traceback
-    monkeypatch.setattr("twisted_compat.transport.introduce.logger.disabled", True)
+    monkeypatch.setattr(NATIVE.log, "disabled", True)
 
     class Forgetful(Transport):
         def connectionLost(self, reason: Any) -> None:

@@ -134,20 +134,26 @@ def test_a_new_socket_does_not_block_and_is_not_inherited() -> None:
 
 def test_binding() -> None:
     with sockets.stream_socket(socket.AF_INET) as skt:
-        sockets.bind_socket(skt, "", 0, reuse=True)
+        sockets.bind_socket(skt, "", 0, True)
         assert skt.getsockname()[0] == "0.0.0.0"
         assert skt.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+        assert not skt.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+    binding = sockets.Binding("127.0.0.1", 0, reuse_port=True)
+    with sockets.stream_socket(socket.AF_INET) as skt, sockets.stream_socket(socket.AF_INET) as other:
+        sockets.bind_socket(skt, *binding)
+        sockets.bind_socket(other, "127.0.0.1", skt.getsockname()[1], reuse_port=True)
+        assert not skt.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
     with sockets.stream_socket(socket.AF_INET6) as skt:
-        sockets.bind_socket(skt, "::1", 0, reuse=False)
+        sockets.bind_socket(skt, "::1", 0)
         assert skt.getsockname()[0] == "::1"
         assert not skt.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
     with (
         sockets.stream_socket(socket.AF_INET) as skt,
         pytest.raises(OSError, match="not an address of the family"),
     ):
-        sockets.bind_socket(skt, "::1", 0, reuse=False)
+        sockets.bind_socket(skt, "::1", 0)
     with sockets.stream_socket(socket.AF_INET) as skt, pytest.raises(OverflowError):
-        sockets.bind_socket(skt, "127.0.0.1", 65536, reuse=False)
+        sockets.bind_socket(skt, "127.0.0.1", 65536)
 
 
 def test_the_spare_descriptor_makes_room_for_one() -> None:

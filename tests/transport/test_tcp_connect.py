@@ -137,7 +137,8 @@ async def test_what_connectors_and_clients_claim() -> None:
         client = connector.transport
         assert verifyObject(ITCPTransport, client)
         assert not client.turn_flush
-        assert "connecting" in repr(connector) and "resolving" in repr(client)
+        assert "connecting" in repr(connector)
+        assert repr(client) == f"<{Client} to ('127.0.0.1', {port}) at {id(client):x}>"
         protocol = await connected(factory)
         assert client.turn_flush and client.connected
         assert protocol.transport.logPrefix() == "Recorder,client"
@@ -199,11 +200,10 @@ async def test_options_can_be_set_before_a_literal_is_connected_to() -> None:
         assert (await connected(factory)).transport.getTcpKeepAlive()
 
 
-async def test_a_socket_is_asked_for_too_early() -> None:
+async def test_a_socket_is_asked_for_before_the_address_is_known() -> None:
     async with AsyncioReactor() as reactor:
         connector = reactor.connectTCP("localhost", 1, Connecting())
-        with pytest.raises(AttributeError, match="connectionMade"):
-            connector.transport.getHandle()
+        assert connector.transport.getHandle().family == socket.AF_INET
         with pytest.raises(AttributeError, match="nonsense"):
             _ = connector.transport.nonsense
         connector.stopConnecting()
@@ -211,6 +211,18 @@ async def test_a_socket_is_asked_for_too_early() -> None:
         with pytest.raises(ConnectBindError):
             connector.transport.getHandle()
         connector.stopConnecting()
+
+
+async def test_a_socket_of_the_wrong_family_is_exchanged() -> None:
+    async with AsyncioReactor() as reactor:
+        port, _ = await listening(reactor, interface="::1")
+        reactor.installNameResolver(FixedNames(["::1"]))
+        factory = Connecting()
+        connector = reactor.connectTCP("some.name", port, factory)
+        guessed = connector.transport.getHandle()
+        await connected(factory)
+        assert guessed.fileno() == -1
+        assert connector.transport.getHandle().family == socket.AF_INET6
 
 
 # -- names

@@ -80,13 +80,10 @@ class SystemEvents:
         :raises KeyError: if there is no such event or phase.
         :raises TypeError: if that is no trigger's ID.
         """
-        try:
-            phase, trigger = triggerID
-            event = trigger[0]
-        except (TypeError, ValueError, LookupError):
-            raise TypeError(
-                f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned."
-            ) from None
+        if not isinstance(triggerID, tuple) or len(triggerID) != 2 or not isinstance(triggerID[1], tuple):
+            raise TypeError(f"{triggerID!r} is no trigger's ID. Pass what addSystemEventTrigger returned.")
+        phase, trigger = triggerID
+        event = trigger[0]
         if event not in self._triggers or phase not in PHASES:
             raise KeyError(
                 f"No trigger was ever added to the phase {phase!r} of an event {event!r} here. "

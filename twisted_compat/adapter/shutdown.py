@@ -106,6 +106,8 @@ class Shutdown:
             for descriptor in open_ones:
                 self._lose(descriptor, why)
         self._vocabulary.log.error("factories keep opening transports while the reactor stops: %r", open_ones)
+        for client in self._connecting():
+            client.give_up()
 
     def _connecting(self) -> list[Any]:
         return [c.transport for c in self.connectors if c.state == "connecting" and c.transport is not None]

@@ -466,13 +466,13 @@ class Threads:
         The loop runs on meanwhile, so that they may wait for what they ask of it with ``callFromThread``.
         """
         self._closed = True
-        pool, self.pool = self.pool, None
-        if pool is None:
+        if self.pool is None:
             return
+        pools, self.pool = [self.pool], None
         ended = self._ended = self._loop.create_future()
 
         def wait() -> None:
-            pool.stop()
+            pools.pop().stop()  # and then nothing here refers to it
             try:
                 self._loop.call_soon_threadsafe(_set_done, ended)
             except RuntimeError:  # closed meanwhile: nobody is left to be told

@@ -143,9 +143,8 @@ class FileDescriptor:
     def writeSequence(self, iovec: Iterable[bytes | bytearray | memoryview]) -> None:
         """Accept every piece of ``iovec``, in order, as :meth:`write` does (ITransport)."""
         try:
-            data = b"".join(iovec)
-        except TypeError as error:
-            # In Twisted's words, which programs compare with.
+            data = b"".join([piece if type(piece) is bytes else _as_bytes(piece) for piece in iovec])
+        except TypeError as error:  # said in Twisted's words, which programs compare with
             raise TypeError("Data must be bytes") from error
         self.write(data)
 

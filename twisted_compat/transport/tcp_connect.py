@@ -301,6 +301,11 @@ class Client(Connection):
         failure = self.reactor.vocabulary.failure.Failure
         self.connector.connectionFailed(err if isinstance(err, failure) else failure(err))
 
+    def give_up(self) -> None:
+        """Leave nothing open, and tell nobody: the reactor is ending."""
+        self.state = ClientState.OVER
+        self._close_attempt()
+
     def stopConnecting(self) -> None:
         """Stop trying, with UserError as the reason; does nothing once connected."""
         self.failIfNotConnected(self.reactor.vocabulary.error.UserError())

@@ -6,10 +6,15 @@ The one place of this package that imports Twisted. :class:`TwistedReactor` atta
 
 ================  ==================================================================================
 ``reactor``       TwistedReactor: the facade, with what Twisted's programs expect beyond interfaces
-``installing``    the place of ``twisted.internet.reactor``: who has it, and taking it
+``installing``    install, uninstall: who may be ``twisted.internet.reactor``
+``place``         what is there while nothing is installed: a stand-in for the reactor of the running loop
 ``words``         TWISTED, the vocabulary, and which interfaces of Twisted's the engine provides
 ``logs``          the engine's messages, and who is speaking, in Twisted's log
 ``tls``           Twisted's own TLS over our TCP
+``threads``       Twisted's own thread pool
+``clocks``        delayed calls by the clock that a test has put in place of ``reactor.seconds``
+``scrapy``        the reactor for Scrapy's setting
+``plugin``        the reactors for ``twistd --reactor``; ``dropin`` is how Twisted finds them
 ``awaiting``      as_future, as_deferred, enable_await: Twisted's Deferreds in asyncio's tasks
 ================  ==================================================================================
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.internet.main import installReactor
@@ -18,7 +18,9 @@ from twisted_compat.bridge.twisted import place
 from twisted_compat.bridge.twisted.reactor import TwistedReactor
 from twisted_compat.current import attached_reactor
 
-__all__ = ["install", "uninstall"]
+__all__ = ["install", "install_made", "uninstall"]
+
+R = TypeVar("R", bound=TwistedReactor)
 
 
 def install(
@@ -44,11 +46,25 @@ def install(
         if not there.attach(loop, loop_factory=loop_factory):
             raise ReactorAlreadyInstalledError(_whose_place(there))
         return there
+
+    def make() -> TwistedReactor:
+        embedded = attached_reactor()
+        if isinstance(embedded, TwistedReactor) and loop in (None, embedded.loop):
+            return embedded
+        return TwistedReactor(loop, loop_factory=loop_factory)
+
+    return install_made(make)
+
+
+def install_made(make: Callable[[], R]) -> R:
+    """Install what ``make()`` makes, unless there is a reactor already.
+
+    :raises ReactorAlreadyInstalledError: if there is.
+    """
+    there = place.who_is_there()
     if there is not None and there is not place.STAND_IN:
         raise ReactorAlreadyInstalledError(_whose_place(there))
-    reactor = attached_reactor()
-    if not isinstance(reactor, TwistedReactor) or loop not in (None, reactor.loop):
-        reactor = TwistedReactor(loop, loop_factory=loop_factory)
+    reactor = make()
     place.clear()
     installReactor(reactor)
     return reactor

@@ -1,0 +1,49 @@
+"""The reactor for Scrapy's setting ``TWISTED_REACTOR``.
+
+Scrapy, and others, find out whether they may use asyncio by asking whether the reactor is Twisted's
+AsyncioSelectorReactor. This one is, so that coroutines of a project may await asyncio's things wherever
+Scrapy runs them; but for its class, nothing of that reactor is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from zope.interface import implementedBy, implementer_only
+
+from twisted_compat.bridge.twisted.installing import install_made
+from twisted_compat.bridge.twisted.reactor import TwistedReactor
+
+__all__ = ["ScrapyReactor", "install"]
+
+
+@implementer_only(implementedBy(TwistedReactor))
+class ScrapyReactor(TwistedReactor, AsyncioSelectorReactor):  # type: ignore[misc,override]  # other hints there
+    """A :class:`~twisted_compat.bridge.twisted.TwistedReactor` that passes for Twisted's own on asyncio.
+
+    Its loop is what ``asyncio.new_event_loop`` makes when it is installed; uvloop's after
+    ``uvloop.install()``.
+    """
+
+    @property  # type: ignore[override]  # as above
+    def _asyncioEventloop(self) -> asyncio.AbstractEventLoop:
+        """Where Scrapy looks for the loop."""
+        return self.loop
+
+
+def install() -> ScrapyReactor:
+    """Make one ``twisted.internet.reactor``. Scrapy calls this for the setting.
+
+    With a loop of its own at once, which is the current one until it runs: Scrapy starts coroutines before.
+
+    :raises ReactorAlreadyInstalledError: if another is there; see
+        :func:`twisted_compat.bridge.twisted.install`.
+    """
+
+    def make() -> ScrapyReactor:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        return ScrapyReactor(loop_factory=lambda: loop)
+
+    return install_made(make)
