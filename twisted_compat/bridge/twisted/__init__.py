@@ -14,7 +14,8 @@ The one place of this package that imports Twisted. :class:`TwistedReactor` atta
 ``threads``       Twisted's own thread pool
 ``clocks``        delayed calls by the clock that a test has put in place of ``reactor.seconds``
 ``scrapy``        the reactor for Scrapy's setting
-``plugin``        the reactors for ``twistd --reactor``; ``dropin`` is how Twisted finds them
+``dropin``        the reactors for ``twistd --reactor``
+``on_uvloop``     the one of them that is on uvloop
 ``awaiting``      as_future, as_deferred, enable_await: Twisted's Deferreds in asyncio's tasks
 ================  ==================================================================================
 """

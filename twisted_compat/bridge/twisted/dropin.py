@@ -1,5 +1,17 @@
-"""Where Twisted looks for plugins: this file is installed as ``twisted/plugins/twisted_compat_reactors.py``."""
+"""The reactors for ``twistd --reactor=`` and ``trial --reactor=``.
 
-from twisted_compat.bridge.twisted.plugin import ON_ASYNCIO, ON_UVLOOP
+This file is installed where Twisted looks for plugins, as ``twisted/plugins/twisted_compat_reactors.py``.
+"""
 
-__all__ = ["ON_ASYNCIO", "ON_UVLOOP"]
+from twisted.application.reactors import Reactor
+
+__all__ = ["on_asyncio", "on_uvloop"]
+
+on_asyncio = Reactor(
+    "twisted_compat", "twisted_compat.bridge.twisted", "twisted_compat's engine on an asyncio event loop"
+)
+on_uvloop = Reactor(
+    "twisted_compat_uvloop",
+    "twisted_compat.bridge.twisted.on_uvloop",
+    "twisted_compat's engine on a uvloop event loop",
+)

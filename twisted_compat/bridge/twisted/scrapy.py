@@ -26,8 +26,8 @@ class ScrapyReactor(TwistedReactor, AsyncioSelectorReactor):  # type: ignore[mis
     ``uvloop.install()``.
     """
 
-    @property  # type: ignore[override]  # as above
-    def _asyncioEventloop(self) -> asyncio.AbstractEventLoop:
+    @property
+    def _asyncioEventloop(self) -> asyncio.AbstractEventLoop:  # type: ignore[override]  # an attribute there
         """Where Scrapy looks for the loop."""
         return self.loop
 
