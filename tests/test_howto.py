@@ -259,17 +259,40 @@ def website() -> Iterator[str]:
             server.shutdown()
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_scrapy(loop: str, tmp_path: Path) -> None:
-    for package in ("scrapy", *["uvloop"][: loop == "uvloop"]):
+@pytest.fixture(params=LOOPS)
+def scrapy_on(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The page's files are written; the loop that is to be crawled on."""
+    for package in ("scrapy", *["uvloop"][: request.param == "uvloop"]):
         pytest.importorskip(package)
-    assert write_files("scrapy", tmp_path) == ["crawl.py"]
+    assert write_files("scrapy", tmp_path) == ["titles.py", "settings.py", "crawl.py"]
     assert unnamed("scrapy") == []
+    return str(request.param)
+
+
+FOUND = [{"title": "It is here"}] * 2
+
+
+def test_scrapys_own_command(scrapy_on: str, tmp_path: Path) -> None:
+    (tmp_path / "scrapy.cfg").write_text("[settings]\ndefault = settings\n")
+    if scrapy_on == "uvloop":  # as the page says
+        settings = tmp_path / "settings.py"
+        settings.write_text("import uvloop; uvloop.install()\n" + settings.read_text())
+    with website() as address:
+        crawl = ["crawl", "titles", "-O", "found.json", "-a", f"urls={address}1 {address}2"]
+        done = run("-m", "scrapy", *crawl, directory=tmp_path, dev=False)
+    assert done.returncode == 0, done.stderr
+    assert "ERROR" not in done.stderr, done.stderr
+    assert json.loads((tmp_path / "found.json").read_text()) == FOUND
+    assert "Using reactor: twisted_compat.bridge.twisted.scrapy.ScrapyReactor" in done.stderr
+    assert f"Using asyncio event loop: {'uvloop' if scrapy_on == 'uvloop' else 'asyncio'}." in done.stderr
+
+
+def test_scrapy_in_an_application(scrapy_on: str, tmp_path: Path) -> None:
     program = tmp_path / "crawl.py"
-    if loop == "uvloop":  # as the page says
+    if scrapy_on == "uvloop":  # as the page says
         text = program.read_text().replace("    asyncio.run(main())", "    import uvloop; uvloop.run(main())")
         program.write_text(text)
     with website() as address:
-        done = run("crawl.py", f"{address}1", f"{address}2", directory=tmp_path, dev=False)
+        done = run("crawl.py", f"{address}1 {address}2", directory=tmp_path, dev=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [f"{[{'title': 'It is here'}] * 2} True"] * 2
+    assert done.stdout.splitlines() == [f"{FOUND} True"] * 2
