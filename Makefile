@@ -2,7 +2,7 @@
 #
 #   make demo             set up, then serve a Redis-speaking Twisted-style server inside an asyncio application
 #   make test             set up, then run the tests on stdlib asyncio and on uvloop
-#   make conformance      run Twisted's own tests of Deferreds, tasks, threads and failures against these modules
+#   make conformance      run Twisted's own tests against our modules and on our reactor (ARGS=--fast: most)
 #   make check            lint, types, layers, package build, the README's commands
 #   make bench            measure it beside Twisted, asyncio and uvloop (ARGS="--quick echo": some of it, fast)
 #   make bench-docs       measure everything, and write the results and plots into docs/, for those there are

@@ -1,18 +1,23 @@
-"""Twisted's own tests of Deferreds, tasks, threads and failures, run against this package's modules.
+"""Twisted's own tests, run against this package: ``make conformance``, or
+``python -m tests.conformance --help``. Twisted is the one that pip installed.
 
-``make conformance``, or ``python -m tests.conformance --help``. Twisted is the one that pip installed.
+There are three families of tests. "deferreds" has our modules in the places of Twisted's; "reactor" is what
+Twisted's ``ReactorBuilder`` makes for a reactor, made for our TwistedReactor; "global" are Twisted's trial
+suites with a TwistedReactor installed as ``twisted.internet.reactor``.
 
 ==================  ==================================================================================
 ``__main__``        the command line
-``suite``           which of Twisted's test modules, and on which loops
+``suite``           the families, their modules, and on which loops they are run
 ``runner``          starts a child process per module and loop, and restarts it after a hang
-``child``           that process: takes Twisted's place in ``sys.modules``, installs a reactor, runs tests
-``aliases``         the taking of places, and the private names that Twisted's framework imports
-``reactors``        the global reactors: Twisted's on asyncio and uvloop, and ours on both
-``unhandled``       hands what this package logs to Twisted's log, where its tests look for it
-``exceptions``      the tests that cannot apply, each with the reason
-``report``          compares outcomes with exceptions, and prints
+``isolation``       a network namespace for each child, where that is possible
+``child``           that process: runs the tests, and says how each ended
+``families/``       how a family gets ready there, and finds its tests; ``loops``: what they run on
+``aliases``         for "deferreds": taking Twisted's places, and the private names that it imports
+``unhandled``       for "deferreds": hands what this package logs to Twisted's log, where tests look for it
+``exceptions/``     the tests that aren't expected to pass, each with the reason; a table per family
+``neutral``         the reasons for which a test may be skipped
+``report``          compares outcomes with both, and prints
 ==================  ==================================================================================
 
-What the tests start as processes of their own imports Twisted's modules, not ours.
+In "deferreds", what the tests start as processes of their own imports Twisted's modules, not ours.
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import faulthandler
 import json
-import logging
 import os
 import signal
 import sys
@@ -16,19 +15,16 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tests.conformance.aliases import take_the_places
-from tests.conformance.reactors import follow_the_global_reactor, install_reactor
+from tests.conformance.families import Loader, loader_of
 from tests.conformance.runner import OUTSIDE, is_wanted
-from tests.conformance.unhandled import ToTwistedLog
 
 Emit = Callable[..., None]
 
-ASYNCHRONOUS_TEST_LIMIT = 20.0  # seconds until trial fails a test whose Deferred doesn't fire
 MOST_DETAIL = 6000  # characters of a traceback: some tests compare long texts
 
 
 def main() -> None:
-    """Run what the command line's JSON says: module, loop, the tests to leave out, the pipe to write to."""
+    """Run what the command line's JSON says: family, module, loop, tests to leave out, pipe to write to."""
     spec = json.loads(sys.argv[1])
     os.set_inheritable(spec["pipe"], False)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
@@ -38,33 +34,31 @@ def main() -> None:
         faulthandler.dump_traceback_later(spec["lifetime"], exit=True)
         os.write(spec["pipe"], (json.dumps(event) + "\n").encode())
 
-    emit("missing", take_the_places())
-    install_reactor(spec["loop"])
-    handler = ToTwistedLog()
-    package_logger = logging.getLogger("twisted_compat")
-    package_logger.addHandler(handler)
-    package_logger.propagate = False
-    run_tests(spec["module"], set(spec["without"]), spec["only"], emit)
+    loader = loader_of(spec["family"])
+    emit("missing", loader.prepare(spec["loop"]))
+    run_tests(loader, spec["module"], set(spec["without"]), spec["only"], emit)
 
 
-def run_tests(module: str, without: set[str], only: list[str] | None, emit: Emit) -> None:
-    """Load the module as trial does and run its tests in the order of their ids."""
+def run_tests(loader: Loader, module: str, without: set[str], only: list[str] | None, emit: Emit) -> None:
+    """Load the module's tests and run them in the order of their ids."""
     from twisted.python import log
-    from twisted.trial import util
-    from twisted.trial._asyncrunner import _iterateTests
-    from twisted.trial.runner import TestLoader, TestSuite
+    from twisted.trial.runner import TestSuite, TrialSuite
 
-    util.DEFAULT_TIMEOUT_DURATION = ASYNCHRONOUS_TEST_LIMIT
     # With no observer Twisted keeps the latest events, and with them whatever they refer to.
     log.startLoggingWithObserver(lambda event: None, setStdout=False)
     warnings.simplefilter("default")
-    tests = sorted(_iterateTests(TestLoader().loadByName(module)), key=lambda test: test.id())
-    emit("plan", [test.id() for test in tests])
-    wanted = [test for test in tests if test.id() not in without and is_wanted(test.id(), only)]
-    TestSuite(wanted).run(make_result(module, emit))
+    tests = sorted(loader.load(module), key=loader.name_of)
+    emit("plan", [loader.name_of(test) for test in tests])
+    wanted = [
+        test
+        for test in tests
+        if loader.name_of(test) not in without and is_wanted(loader.name_of(test), only)
+    ]
+    suite = TrialSuite if loader.ends_as_trial else TestSuite
+    suite(wanted).run(make_result(loader, module, emit))
 
 
-def make_result(module: str, emit: Emit) -> Any:
+def make_result(loader: Loader, module: str, emit: Emit) -> Any:
     """A trial TestResult that reports to the runner."""
     from twisted.trial.reporter import TestResult
 
@@ -73,8 +67,8 @@ def make_result(module: str, emit: Emit) -> Any:
 
         def startTest(self, test: Any) -> None:
             super().startTest(test)
-            follow_the_global_reactor()
-            self.current, self.outcome, self.detail = test.id(), "passed", ""
+            loader.before_each()
+            self.current, self.outcome, self.detail = loader.name_of(test), "passed", ""
             emit("start", self.current)
 
         def stopTest(self, test: Any) -> None:

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from tests.conformance.isolation import isolated
+
 __all__ = ["OUTSIDE", "Outcome", "Run", "is_wanted", "run_module"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -40,12 +42,13 @@ class Outcome:
 
 @dataclass
 class Run:
-    """One module on one loop.
+    """One module of a family on one loop.
 
     :ivar planned: the ids of all tests in the module, also of those that were not asked for.
     :ivar missing: the public names of Twisted's that our modules lack.
     """
 
+    family: str
     module: str
     loop: str
     planned: list[str] = field(default_factory=list)
@@ -54,13 +57,15 @@ class Run:
     seconds: float = 0.0
 
 
-def run_module(module: str, loop: str, only: Sequence[str] | None = None, deadline: float = 60.0) -> Run:
-    """Run the tests of a module.
+def run_module(
+    family: str, module: str, loop: str, only: Sequence[str] | None = None, deadline: float = 60.0
+) -> Run:
+    """Run the tests of a module as those of a family.
 
     :param only: patterns of the ids to run; None for all.
     :param deadline: seconds for a single test, after which it counts as hung.
     """
-    run, began = Run(module, loop), time.monotonic()
+    run, began = Run(family, module, loop), time.monotonic()
     while True:
         already = len(run.outcomes)
         _run_child(run, only, deadline)
@@ -82,6 +87,7 @@ def _run_child(run: Run, only: Sequence[str] | None, deadline: float) -> None:
     """Run the tests that have no outcome yet, until the end or until one hangs."""
     reading, writing = os.pipe()
     spec = {
+        "family": run.family,
         "module": run.module,
         "loop": run.loop,
         "without": list(run.outcomes),
@@ -90,13 +96,15 @@ def _run_child(run: Run, only: Sequence[str] | None, deadline: float) -> None:
         "lifetime": 2 * deadline,  # of a test, where this process has been killed and can't end the child
     }
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with tempfile.TemporaryDirectory(prefix="conformance-") as scratch, open(reading, "rb", 0) as events:
+    command = isolated([sys.executable, "-m", "tests.conformance.child", json.dumps(spec)])
+    # A short name: the paths of UNIX sockets are limited, and what is beneath has the names of tests.
+    with tempfile.TemporaryDirectory(prefix="tc") as scratch, open(reading, "rb", 0) as events:
         work = Path(scratch, "work")
         work.mkdir()
         output = Path(scratch, "output")
         with output.open("wb") as out:
             child = subprocess.Popen(
-                [sys.executable, "-m", "tests.conformance.child", json.dumps(spec)],
+                command,
                 cwd=work,
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,

@@ -1,32 +1,10 @@
-"""The tests of Twisted's that cannot apply here, each with the reason.
-
-Not a list of what doesn't work yet: a test is here only if passing it would mean to copy how Twisted is
-written inside, or how it prints. The runner fails when a listed test passes, or isn't there any more.
-"""
+"""Of the family "deferreds": what depends on how Twisted is written inside, or prints."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tests.conformance.exceptions.table import Excepted, because, until_there_is
 
-__all__ = ["EXCEPTIONS", "Excepted"]
-
-
-class Excepted(NamedTuple):
-    """One test that is not expected to pass.
-
-    :ivar test: its id; with ``*`` for the tests of a class that all look at the same private thing.
-    :ivar category: what kind of thing the test depends on.
-    :ivar reason: one line, in plain words.
-    :ivar loops: where this holds; empty for everywhere.
-    :ivar steady: False for one that sometimes passes, also with Twisted's own modules.
-    """
-
-    test: str
-    category: str
-    reason: str
-    loops: tuple[str, ...] = ()
-    steady: bool = True
-
+__all__ = ["EXCEPTIONS"]
 
 DEFER = "twisted.test.test_defer."
 INLINE = "twisted.internet.test.test_inlinecb."
@@ -39,11 +17,6 @@ PRIVATE = "private attribute"
 WORDING = "wording of a warning"
 FORMAT = "printing format"
 CHILDREN = "Twisted's reactor on uvloop"
-
-
-def because(category: str, reason: str, *tests: str) -> list[Excepted]:
-    """The tests to which the same applies."""
-    return [Excepted(test, category, reason) for test in tests]
 
 
 EXCEPTIONS: tuple[Excepted, ...] = (
@@ -115,5 +88,10 @@ EXCEPTIONS: tuple[Excepted, ...] = (
         "misses now and then that a child process has ended: uvloop takes the signal's file descriptor",
         ("uvloop",),
         steady=False,
+    ),
+    *until_there_is(
+        "process",
+        THREADS + "StartupBehaviorTests.testCallBeforeStartupUnexecuted",
+        loops=("our-asyncio", "our-uvloop"),
     ),
 )

@@ -1,0 +1,56 @@
+"""How each family of ``suite.py`` gets ready in its child process and finds the tests of a module: a module
+for each, which is imported in that process alone.
+
+They are not alike in what may be imported when: ``deferreds`` puts our modules into the places of Twisted's
+before anything of Twisted is, and ``global_reactor`` installs its reactor before.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Loader", "load_as_trial", "loader_of", "test_id"]
+
+MODULES = {"deferreds": "deferreds", "reactor": "reactor_builder", "global": "global_reactor"}
+ASYNCHRONOUS_TEST_LIMIT = 20.0  # seconds until trial fails a test whose Deferred doesn't fire
+
+
+class Loader(NamedTuple):
+    """How a family is run.
+
+    :ivar prepare: installs the reactor of a loop; it returns the names of Twisted's that our modules lack.
+    :ivar load: the test cases of a module.
+    :ivar name_of: a test's id, for people and tables.
+    :ivar before_each: called before each test.
+    :ivar ends_as_trial: whether to shut the global reactor down at the end, as the trial command does.
+    """
+
+    prepare: Callable[[str], list[str]]
+    load: Callable[[str], list[Any]]
+    name_of: Callable[[Any], str]
+    before_each: Callable[[], None]
+    ends_as_trial: bool
+
+
+def loader_of(family: str) -> Loader:
+    """How a family is run. It may import Twisted: call it once, in the process in which the tests run."""
+    loader: Loader = importlib.import_module(f"{__name__}.{MODULES[family]}").LOADER
+    return loader
+
+
+def test_id(test: Any) -> str:
+    """What trial calls a test."""
+    name: str = test.id()
+    return name
+
+
+def load_as_trial(module: str) -> list[Any]:
+    """All test cases of a module, as the trial command finds them."""
+    from twisted.trial import util
+    from twisted.trial._asyncrunner import _iterateTests
+    from twisted.trial.runner import TestLoader
+
+    util.DEFAULT_TIMEOUT_DURATION = ASYNCHRONOUS_TEST_LIMIT
+    return list(_iterateTests(TestLoader().loadByName(module)))

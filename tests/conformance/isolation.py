@@ -1,0 +1,56 @@
+"""A network namespace for each child process, where the machine allows it.
+
+Twisted's tests send multicast and use a link-local IPv6 address; nothing of that should leave the machine.
+And no two children, nor anything else here, get in each other's way over a port.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+
+__all__ = ["isolated", "why_not_isolated"]
+
+# What ip(8) does in a new namespace: a loopback with a link-local address, and a bridge with nobody behind
+# it, which takes multicast as a network card does.
+NETWORK = """\
+link set lo up
+address add fe80::1/64 dev lo
+link add outside type bridge
+link set outside addrgenmode none
+address add 192.0.2.1/24 dev outside
+address add fe80::2/64 dev outside nodad
+link set outside up
+route add 224.0.0.0/4 dev outside
+"""
+
+# The shell is replaced by the command, and unshare(1) by the shell: the process keeps its number.
+SET_UP_AND_RUN = 'printf %s "$0" | ip -batch - && exec "$@"'
+
+
+def isolated(command: Sequence[str]) -> list[str]:
+    """The command line that runs ``command`` in a network namespace of its own; ``command`` itself where that
+    is impossible."""
+    return list(command) if why_not_isolated() else _in_a_namespace(command)
+
+
+@cache
+def why_not_isolated() -> str | None:
+    """Why children can't have namespaces here; None if they can."""
+    if not sys.platform.startswith("linux"):
+        return "only Linux has them"
+    if os.geteuid() != 0:
+        return "only root may make them"
+    missing = [program for program in ("unshare", "ip") if shutil.which(program) is None]
+    if missing:
+        return f"{' and '.join(missing)} missing"
+    trial = subprocess.run(_in_a_namespace(["true"]), capture_output=True, text=True)
+    return None if trial.returncode == 0 else trial.stderr.strip().replace("\n", "; ") or "unshare failed"
+
+
+def _in_a_namespace(command: Sequence[str]) -> list[str]:
+    return ["unshare", "--net", "sh", "-c", SET_UP_AND_RUN, NETWORK, *command]
