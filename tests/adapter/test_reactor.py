@@ -544,7 +544,8 @@ def test_delayed_calls_wait_for_the_next_run(loop_factory: LoopFactory) -> None:
     reactor = AsyncioReactor(loop_factory=loop_factory)
     made: list[str] = []
     calls = [reactor.callLater(delay, made.append, str(delay)) for delay in (0.02, 0.03, 3600)]
-    cancelled, moved = reactor.callLater(0.01, made.append, "?"), reactor.callLater(3600, made.append, "moved")
+    cancelled = reactor.callLater(0.01, made.append, "cancelled")
+    moved = reactor.callLater(3600, made.append, "moved")
     reactor.callLater(0, reactor.stop)
     reactor.run()
     assert made == [] and reactor.getDelayedCalls() == [*calls, cancelled, moved]
@@ -554,6 +555,24 @@ def test_delayed_calls_wait_for_the_next_run(loop_factory: LoopFactory) -> None:
     reactor.run()
     assert made == ["moved", "0.02", "0.03"]
     assert reactor.getDelayedCalls() == [calls[2]] and calls[2].active()
+
+
+def test_delayed_calls_can_be_asked_for_before_there_is_a_loop(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor()
+    made: list[str] = []
+    reactor.callLater(0, made.append, "soon")
+    later = reactor.callLater(0.01, made.append, "later")
+    assert "unbound" in repr(reactor) and later.getTime() > reactor.seconds()
+
+    async def host() -> None:
+        async with reactor:
+            await until(lambda: made == ["soon", "later"])
+
+    loop = loop_factory()
+    try:
+        loop.run_until_complete(host())
+    finally:
+        loop.close()
 
 
 def test_running_is_told_from_during_startup_on(loop_factory: LoopFactory) -> None:

@@ -94,7 +94,7 @@ async def test_text_is_refused_with_the_line_to_write(text: str) -> None:
         protocol, peer = await bench.dial()
         with pytest.raises(TypeError, match=r"bytes, not str.*\.encode\(\)"):
             protocol.transport.write(text)
-        with pytest.raises(TypeError, match="^Data must be bytes$") as told:
+        with pytest.raises(TypeError, match=r"^Data must be bytes$") as told:
             protocol.transport.writeSequence([b"a", text])
         assert "not str" in str(told.value.__cause__)
         protocol.transport.write(b"b")

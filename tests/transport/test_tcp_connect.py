@@ -1,4 +1,4 @@
-"""Connecting: every way in which an attempt ends, what factory and protocol hear, and connecting again."""
+"""Connecting: every way in which an attempt ends, and what factory and protocol hear."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import socket
 from typing import Any
 
 import pytest
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.support import free_port, until, within
+from tests.transport.connecting import FixedNames, connected, failed, listening
 from tests.transport.recorders import (
     Connecting,
-    Echo,
-    Listening,
     Recorder,
     errors_logged,
     resetting,
@@ -29,78 +27,15 @@ from twisted_compat.error import (
     ConnectionDone,
     ConnectionRefusedError,
     DNSLookupError,
-    NotConnectingError,
     ServiceNameUnknownError,
     TimeoutError,
-    UserError,
 )
 from twisted_compat.interfaces import (
     IConnector,
-    IHostnameResolver,
-    IHostResolution,
-    IResolutionReceiver,
     ITCPTransport,
 )
-from twisted_compat.transport.tcp_connect import Client, ClientState, Connector
-
-
-@implementer(IHostResolution)
-class Resolution:
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-@implementer(IHostnameResolver)
-class FixedNames:
-    """Answers at once with the given addresses, or never if there are None."""
-
-    def __init__(self, hosts: list[str] | None) -> None:
-        self.hosts = hosts
-        self.resolution: Resolution | None = None
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: Any,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Any = None,
-        transportSemantics: str = "TCP",
-    ) -> Resolution:
-        assert verifyObject(IResolutionReceiver, resolutionReceiver)
-        self.resolution = Resolution(hostName)
-        resolutionReceiver.resolutionBegan(self.resolution)
-        if self.hosts is not None:
-            for host in self.hosts:
-                kind = IPv6Address if ":" in host else IPv4Address
-                resolutionReceiver.addressResolved(kind("TCP", host, portNumber))
-            resolutionReceiver.resolutionComplete()
-        return self.resolution
-
-
-async def failed(factory: Connecting) -> Any:
-    """Wait for the end of an attempt; the factory must have heard of nothing but that."""
-    await until(lambda: factory.events[-1] == "stop")
-    assert factory.events == ["start", "connecting", "failed", "stop"]
-    return factory.reasons[0]
-
-
-async def connected(factory: Connecting) -> Any:
-    """Wait for a connection; return its protocol."""
-    await until(lambda: factory.protocols and factory.protocols[-1].made)
-    return factory.protocols[-1]
-
-
-async def listening(
-    reactor: Any, protocol: Any = Echo, interface: str = "127.0.0.1"
-) -> tuple[int, Listening]:
-    factory = Listening(protocol)
-    port = reactor.listenTCP(0, factory, interface=interface)
-    return port.getHost().port, factory
-
+from twisted_compat.transport.connector import Connector
+from twisted_compat.transport.tcp_connect import Client, ClientState
 
 # -- connecting
 
@@ -513,131 +448,6 @@ async def test_a_host_in_bytes() -> None:
         factory = Connecting()
         reactor.connectTCP(b"127.0.0.1", port, factory)
         await connected(factory)
-
-
-# -- stopping
-
-
-async def test_stop_before_the_first_turn() -> None:
-    async with AsyncioReactor() as reactor:
-        port, _ = await listening(reactor)
-        factory = Connecting()
-        connector = reactor.connectTCP("127.0.0.1", port, factory)
-        connector.stopConnecting()
-        assert factory.events == ["start", "connecting", "failed", "stop"]
-        assert factory.reasons[0].check(UserError)
-        with pytest.raises(NotConnectingError, match="disconnect"):
-            connector.stopConnecting()
-        assert not reactor.getDelayedCalls()
-
-
-async def test_stop_while_connecting() -> None:
-    async with AsyncioReactor() as reactor:
-        with unanswering() as port:
-            factory = Connecting()
-            connector = reactor.connectTCP("127.0.0.1", port, factory)
-            await until(lambda: reactor.getWriters() == [connector.transport])
-            handle = connector.transport.getHandle()
-            connector.disconnect()
-            assert factory.reasons[0].check(UserError)
-            assert handle.fileno() == -1
-            assert not reactor.getWriters()
-
-
-async def test_stop_while_resolving() -> None:
-    async with AsyncioReactor() as reactor:
-        names = FixedNames(None)
-        reactor.installNameResolver(names)
-        factory = Connecting()
-        connector = reactor.connectTCP("slow.example", 1, factory)
-        await until(lambda: names.resolution)
-        connector.stopConnecting()
-        assert names.resolution is not None and names.resolution.cancelled
-        assert factory.reasons[0].check(UserError)
-
-
-async def test_stop_inside_started_connecting() -> None:
-    async with AsyncioReactor() as reactor:
-        factory = Connecting()
-        factory.on_started = lambda connector: connector.stopConnecting()
-        connector = reactor.connectTCP("127.0.0.1", 1, factory)
-        assert factory.events == ["start", "connecting", "failed", "stop"]
-        assert connector.state == "disconnected"
-
-
-async def test_stop_when_connected_is_too_late() -> None:
-    async with AsyncioReactor() as reactor:
-        port, _ = await listening(reactor)
-        factory = Connecting()
-        connector = reactor.connectTCP("127.0.0.1", port, factory)
-        protocol = await connected(factory)
-        with pytest.raises(NotConnectingError):
-            connector.stopConnecting()
-        connector.transport.stopConnecting()
-        connector.transport.failIfNotConnected(UserError())
-        assert not protocol.reasons
-        connector.disconnect()
-        await until(lambda: protocol.reasons)
-        connector.disconnect()  # nothing left to do
-
-
-async def test_aborting_an_attempt_fails_it() -> None:
-    async with AsyncioReactor() as reactor:
-        with unanswering() as port:
-            factory = Connecting()
-            connector = reactor.connectTCP("127.0.0.1", port, factory)
-            await until(lambda: reactor.getWriters())
-            connector.transport.abortConnection()
-            assert (await failed(factory)).check(ConnectError)
-
-
-# -- connecting again
-
-
-async def test_connecting_twice_at_once_is_an_error() -> None:
-    async with AsyncioReactor() as reactor:
-        port, _ = await listening(reactor)
-        factory = Connecting()
-        connector = reactor.connectTCP("127.0.0.1", port, factory)
-        with pytest.raises(RuntimeError, match="can't connect in this state"):
-            connector.connect()
-        await connected(factory)
-        with pytest.raises(RuntimeError, match="can't connect in this state"):
-            connector.connect()
-
-
-async def test_again_when_lost() -> None:
-    async with AsyncioReactor() as reactor:
-        port, server = await listening(reactor)
-        factory = Connecting()
-        factory.again = lambda connector: connector.connect() if len(factory.reasons) < 3 else None
-        reactor.connectTCP("127.0.0.1", port, factory)
-        for number in range(1, 4):
-            await until(lambda number=number: len(server.protocols) == number and server.protocols[-1].made)
-            server.protocols[-1].transport.loseConnection()
-            await until(lambda number=number: len(factory.reasons) == number)
-        assert factory.events == ["start", *["connecting", "lost"] * 3, "stop"]
-        assert [len(protocol.reasons) for protocol in factory.protocols] == [1, 1, 1]
-
-
-async def test_again_when_failed_and_when_stopped() -> None:
-    async with AsyncioReactor() as reactor:
-        port, _ = await listening(reactor)
-        factory = Connecting()
-        connector = reactor.connectTCP("127.0.0.1", free_port(), factory)
-
-        def again(connector: Connector) -> None:
-            if len(factory.reasons) == 2:
-                connector.port = port
-            connector.connect()
-            if len(factory.reasons) == 1:
-                reactor.callLater(0, connector.stopConnecting)
-
-        factory.again = again
-        await connected(factory)
-        assert factory.events == ["start", "connecting", "failed", "connecting", "failed", "connecting"]
-        assert factory.reasons[1].check(UserError)
-        assert connector.transport is factory.protocols[0].transport
 
 
 # -- what user code raises

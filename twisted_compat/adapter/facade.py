@@ -13,9 +13,10 @@ from typing import Any
 from zope.interface import implementer
 
 from twisted_compat import interfaces
+from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.timers import DelayedCall, Timers
-from twisted_compat.transport.tcp_connect import Connector
+from twisted_compat.transport.connector import Connector
 from twisted_compat.transport.tcp_listen import Port, Server
 from twisted_compat.vocabulary import Vocabulary
 
@@ -40,7 +41,7 @@ class Facade:
 
     vocabulary: Vocabulary
     _parts: Parts | None
-    _kept_timers: Timers | None  # of an earlier run(): their calls go on in the next
+    _kept_timers: Timers | None  # of an earlier run(), or from before there is a loop: for the next loop
 
     def _use(self) -> Parts:
         """The parts, on a loop: the running one, or one of our own."""
@@ -50,16 +51,25 @@ class Facade:
 
     def seconds(self) -> float:
         """The time now, in seconds; it begins like the epoch's, and never goes back."""
-        return self._use().timers.seconds()
+        return self._timers().seconds()
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> DelayedCall:
         """Call ``callable(*args, **kw)`` in ``delay`` seconds; see :meth:`Timers.callLater`."""
-        return self._use().timers.callLater(delay, callable, *args, **kw)
+        return self._timers().callLater(delay, callable, *args, **kw)
 
     def getDelayedCalls(self) -> Sequence[DelayedCall]:
         """Every call that is waiting for its time, or for the next :meth:`run`."""
         timers = self._kept_timers if self._parts is None else self._parts.timers
         return [] if timers is None else timers.getDelayedCalls()
+
+    def _timers(self) -> Timers:
+        """The timers. Delayed calls need no loop yet: so a program may ask for some while it is imported, and
+        run whatever loop it likes then."""
+        if self._parts is not None or running_loop() is not None:
+            return self._use().timers
+        if self._kept_timers is None:
+            self._kept_timers = Timers(None, self.vocabulary)
+        return self._kept_timers
 
     # Descriptors (IReactorFDSet)
 
@@ -122,7 +132,7 @@ class Facade:
         timeout: float | None = 30,
         bindAddress: tuple[str, int] | None = None,
     ) -> Connector:
-        """Connect to a TCP port; see :class:`~twisted_compat.transport.tcp_connect.Connector`. The factory is
+        """Connect to a TCP port; see :class:`~twisted_compat.transport.connector.Connector`. The factory is
         told what becomes of it.
 
         :param host: an address or a name.

@@ -17,13 +17,13 @@ __all__ = ["Ownership"]
 class Ownership:
     """The thread that may use a reactor: the one that made it, until another runs its loop.
 
-    :param loop: the reactor's loop.
+    :param loop: the reactor's loop, if it has one yet.
     :ivar thread_id: the thread's number, as :func:`threading.get_ident` gives it.
     """
 
     __slots__ = ("_loop", "thread_id")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self._loop = loop
         self.thread_id = get_ident()
 
@@ -42,7 +42,7 @@ class Ownership:
 
     def _check_again(self, api: str) -> None:
         """The numbers differ. If the loop runs right here, then it has moved to this thread since."""
-        if asyncio._get_running_loop() is self._loop:
+        if self._loop is not None and asyncio._get_running_loop() is self._loop:
             self.take()
             return
         names = {thread.ident: thread.name for thread in threading.enumerate()}

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from twisted_compat.adapter.fdset import DescriptorSet
 from twisted_compat.adapter.names import Names
-from twisted_compat.transport.tcp_connect import Connector
+from twisted_compat.transport.connector import Connector
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["Shutdown"]

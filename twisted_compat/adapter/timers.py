@@ -44,20 +44,25 @@ class Timers:
     comes. A call that is due at once has no entry, but a place in ``_soon``, and in its turn in
     ``_making``.
 
-    :param loop: the loop that calls; it need not run yet.
+    :param loop: the loop that calls; it need not run yet. None: the calls wait for other timers to
+        :meth:`take_over`.
     :param vocabulary: whose ``AlreadyCalled`` and ``AlreadyCancelled`` are raised.
     :param ownership: which thread may call; without it, the one that makes this or runs the loop.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, vocabulary: Vocabulary, ownership: Ownership | None = None
+        self,
+        loop: asyncio.AbstractEventLoop | None,
+        vocabulary: Vocabulary,
+        ownership: Ownership | None = None,
     ) -> None:
-        self._loop = loop
+        self._loop: Any = loop
         self.error = vocabulary.error
         self.log = vocabulary.log
         self._ownership = ownership or Ownership(loop)
-        self._now = clock_of(loop)
-        self._step = max(capabilities_of(loop).timer_resolution, FINEST_STEP)
+        self._loop_is_closed: Callable[[], bool] = bool if loop is None else loop.is_closed
+        self._now = time.monotonic if loop is None else clock_of(loop)
+        self._step = FINEST_STEP if loop is None else max(capabilities_of(loop).timer_resolution, FINEST_STEP)
         self._offset = time.time() - self._now()
         # Time, number in the order of the callLater calls, call: compared without any code of ours.
         self._heap: list[tuple[float, int, DelayedCall]] = []
@@ -68,7 +73,7 @@ class Timers:
         self._number = count().__next__
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = math.inf  # when the timer is to fire, on our clock
-        self._suspended = False  # the calls wait for other timers to take them over
+        self._suspended = loop is None  # the calls wait for other timers to take them over
 
     def seconds(self) -> float:
         """The time now (IReactorTime).
@@ -103,7 +108,7 @@ class Timers:
                 raise _bad_delay(delay)
         except TypeError:
             raise TypeError(f"The delay {delay!r} is not a number of seconds. {_ADVICE}") from None
-        if self._loop.is_closed():
+        if self._loop_is_closed():
             raise RuntimeError(
                 f"callLater can't call {callable!r}: the reactor's event loop is closed. "
                 "Write `async with AsyncioReactor() as reactor: ...` in the loop that runs now."

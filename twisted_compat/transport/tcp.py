@@ -43,6 +43,8 @@ class Connection(FileDescriptor):
     TLS = False
     """Whether TLS has been started on it."""
     logstr = "Uninitialized"
+    _host: Any = None  # the two addresses, once they were asked for: a web server does so for each request
+    _peer: Any = None
     _aborting = False
     _read_ended = False  # the peer's end of stream has been told to an IHalfCloseableProtocol
 

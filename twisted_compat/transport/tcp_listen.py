@@ -102,11 +102,15 @@ class Server(Connection):
 
     def getHost(self) -> Any:
         """The address of this end (IPv4Address or IPv6Address)."""
-        return sockets.address_of(self.reactor.vocabulary, self.socket.getsockname())
+        if self._host is None:
+            self._host = sockets.address_of(self.reactor.vocabulary, self.socket.getsockname())
+        return self._host
 
     def getPeer(self) -> Any:
         """The client's address (IPv4Address or IPv6Address)."""
-        return sockets.address_of(self.reactor.vocabulary, self.client)
+        if self._peer is None:
+            self._peer = sockets.address_of(self.reactor.vocabulary, self.client)
+        return self._peer
 
     def __repr__(self) -> str:
         where = self._adopted_on if self.server is None else self.server.port_text()

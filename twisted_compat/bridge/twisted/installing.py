@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.error import ReactorAlreadyInstalledError
-from twisted.internet.main import installReactor
 
 from twisted_compat.bridge.twisted import place
 from twisted_compat.bridge.twisted.reactor import TwistedReactor
@@ -65,8 +64,7 @@ def install_made(make: Callable[[], R]) -> R:
     if there is not None and there is not place.STAND_IN:
         raise ReactorAlreadyInstalledError(_whose_place(there))
     reactor = make()
-    place.clear()
-    installReactor(reactor)
+    place.put(reactor)
     return reactor
 
 
@@ -76,7 +74,7 @@ def uninstall() -> None:
     Modules that have imported it keep it.
     """
     if isinstance(place.who_is_there(), TwistedReactor):
-        place.clear()
+        place.put(None)
 
 
 def _whose_place(reactor: Any) -> str:

@@ -18,7 +18,7 @@ from twisted_compat.adapter.embed import ReactorProxy
 from twisted_compat.adapter.loops import running_loop
 from twisted_compat.current import attached_reactor
 
-__all__ = ["PLACE", "STAND_IN", "attached", "clear", "detached", "who_is_there"]
+__all__ = ["PLACE", "STAND_IN", "attached", "detached", "put", "who_is_there"]
 
 PLACE = "twisted.internet.reactor"
 
@@ -45,26 +45,28 @@ class _StandIn(ReactorProxy):
 
 STAND_IN = _StandIn()
 
+_installed: Any = None  # by install()
+_shown: list[Any] = []  # what we have put there
+
 
 def who_is_there() -> Any:
-    """The reactor that was installed, or the stand-in, or None."""
-    return sys.modules.get(PLACE)
+    """The reactor that was installed; else the stand-in, or None."""
+    return _installed or sys.modules.get(PLACE)
 
 
-def clear() -> None:
-    """Make room."""
-    if who_is_there() is not None:
-        del sys.modules[PLACE]
-        del twisted.internet.reactor
+def put(reactor: Any) -> None:
+    """Install a reactor, or with None nothing, in place of one of ours."""
+    global _installed
+    _installed = reactor
+    _show()
 
 
 def attached(reactor: Any) -> None:
     """A TwistedReactor has taken a loop."""
     _attached.append(reactor)
-    there = who_is_there()
-    if there is None:
-        installReactor(STAND_IN)
-    elif there is not STAND_IN and type(there) is not type(reactor) and running_loop() is reactor.loop:
+    _show()
+    there: Any = sys.modules.get(PLACE)
+    if there is not STAND_IN and type(there) is not type(reactor) and running_loop() is reactor.loop:
         warnings.warn(
             f"twisted.internet.reactor is {there!r}, and the running loop's is {reactor!r}. Parts of Twisted "
             "that ask for the former will wait for ever unless somebody runs it. Call "
@@ -78,5 +80,24 @@ def detached(reactor: Any) -> None:
     """A TwistedReactor has let go of its loop."""
     if reactor in _attached:
         _attached.remove(reactor)
-    if not _attached and who_is_there() is STAND_IN:
-        clear()
+    _show()
+
+
+def _show() -> None:
+    """Have in the place what belongs there, unless it is another's.
+
+    An installed reactor that rests while others are embedded gives way to the stand-in for that time.
+    """
+    there: Any = sys.modules.get(PLACE)
+    if _installed is not None and (_installed in _attached or not _attached):
+        wanted = _installed
+    else:
+        wanted = STAND_IN if _attached else None
+    if there is wanted or (there is not None and there not in (STAND_IN, *_shown)):
+        return
+    _shown[:] = [] if wanted is None else [wanted]
+    if there is not None:
+        del sys.modules[PLACE]
+        del twisted.internet.reactor
+    if wanted is not None:
+        installReactor(wanted)

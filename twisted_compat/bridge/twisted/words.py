@@ -15,7 +15,7 @@ from twisted_compat.adapter import delayed_call, facade, names
 from twisted_compat.adapter.reactor import AsyncioReactor
 from twisted_compat.bridge.twisted.logs import TwistedLog
 from twisted_compat.bridge.twisted.tls import start_tls
-from twisted_compat.transport import descriptor, tcp, tcp_connect, tcp_listen
+from twisted_compat.transport import connector, descriptor, tcp, tcp_connect, tcp_listen
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["TWISTED"]
@@ -40,7 +40,7 @@ def declare() -> None:
     """Declare of the engine's classes that they implement, of Twisted's interfaces, those that have the names
     of ours."""
     classes: list[Any] = [facade.Facade, AsyncioReactor]
-    for module in (delayed_call, names, descriptor, tcp, tcp_connect, tcp_listen):
+    for module in (delayed_call, names, connector, descriptor, tcp, tcp_connect, tcp_listen):
         classes += [thing for thing in vars(module).values() if isinstance(thing, type)]
     for cls in classes:
         if cls.__module__.startswith("twisted_compat."):
