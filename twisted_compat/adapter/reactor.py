@@ -115,12 +115,16 @@ class AsyncioReactor(Facade):
             if not waiter.done() and not waiter.get_loop().is_closed():
                 waiter.set_result(None)
 
+    def has_closed_loop(self) -> bool:
+        """Whether the loop was closed under us, and we are still on it."""
+        return self._parts is not None and self._parts.loop.is_closed()
+
     def leave_closed_loop(self) -> None:
         """Let go of a loop that was closed under us, as at the end of ``asyncio.run``; the next use takes
         another.
         """
         parts = self._parts
-        if parts is not None and parts.loop.is_closed():
+        if parts is not None and self.has_closed_loop():
             self._unbind()
             parts.abandon()
 

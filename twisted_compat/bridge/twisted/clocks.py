@@ -18,6 +18,7 @@ def call_later_by(
     seconds: Callable[[], float],
     delay: float,
     callable: Callable[..., object],
+    /,
     *args: Any,
     **kw: Any,
 ) -> DelayedCall:

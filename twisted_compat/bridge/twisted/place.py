@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 from typing import Any
+from weakref import WeakSet
 
 import twisted.internet
 from twisted.internet.main import installReactor
@@ -22,15 +23,20 @@ __all__ = ["PLACE", "STAND_IN", "attached", "detached", "put", "who_is_there"]
 
 PLACE = "twisted.internet.reactor"
 
-_attached: list[Any] = []  # every TwistedReactor that is on a loop
+_all: WeakSet[Any] = WeakSet()  # every TwistedReactor that has taken a loop and not let go of it
+
+
+def _attached() -> list[Any]:
+    """Those whose loop is not closed."""
+    return [reactor for reactor in _all if not reactor.has_closed_loop()]
 
 
 def _find() -> Any:
-    reactor = attached_reactor()
-    if reactor in _attached:
+    reactor, attached = attached_reactor(), _attached()
+    if reactor in attached:
         return reactor
-    if len(_attached) == 1:
-        return _attached[0]
+    if len(attached) == 1:
+        return attached[0]
     raise RuntimeError(
         "twisted.internet.reactor was asked for where no TwistedReactor is attached. "
         "Write `async with TwistedReactor() as reactor: ...` in the loop that is to run this."
@@ -41,6 +47,9 @@ class _StandIn(ReactorProxy):
     """The TwistedReactor of the running loop; in a thread without one, the only one that there is."""
 
     _find = staticmethod(_find)
+
+    def __repr__(self) -> str:
+        return f"<the TwistedReactor of the running loop, one of {_attached()!r}>"
 
 
 STAND_IN = _StandIn()
@@ -63,7 +72,7 @@ def put(reactor: Any) -> None:
 
 def attached(reactor: Any) -> None:
     """A TwistedReactor has taken a loop."""
-    _attached.append(reactor)
+    _all.add(reactor)
     _show()
     there: Any = sys.modules.get(PLACE)
     if there is not STAND_IN and type(there) is not type(reactor) and running_loop() is reactor.loop:
@@ -78,8 +87,7 @@ def attached(reactor: Any) -> None:
 
 def detached(reactor: Any) -> None:
     """A TwistedReactor has let go of its loop."""
-    if reactor in _attached:
-        _attached.remove(reactor)
+    _all.discard(reactor)
     _show()
 
 
@@ -89,10 +97,11 @@ def _show() -> None:
     An installed reactor that rests while others are embedded gives way to the stand-in for that time.
     """
     there: Any = sys.modules.get(PLACE)
-    if _installed is not None and (_installed in _attached or not _attached):
+    attached = _attached()
+    if _installed is not None and (_installed in attached or not attached):
         wanted = _installed
     else:
-        wanted = STAND_IN if _attached else None
+        wanted = STAND_IN if attached else None
     if there is wanted or (there is not None and there not in (STAND_IN, *_shown)):
         return
     _shown[:] = [] if wanted is None else [wanted]

@@ -59,6 +59,8 @@ class TwistedReactor(AsyncioReactor):
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> Parts:
         parts = super()._bind(loop)
+        if self._replaced_seconds is not None:
+            self.seconds = self._replaced_seconds
         place.attached(self)
         return parts
 
@@ -101,13 +103,18 @@ class TwistedReactor(AsyncioReactor):
 
     @seconds.setter
     def seconds(self, replacement: Callable[[], float]) -> None:
-        self._use()
         if replacement == super().seconds:
-            self._replaced_seconds = None
-            self.__dict__.update(self._use().hot_methods)
+            del self.seconds
         else:
             self._replaced_seconds = replacement
-            self.__dict__["callLater"] = partial(call_later_by, self._use().timers, replacement)
+            self.__dict__["callLater"] = partial(call_later_by, self._timers(), replacement)
+
+    @seconds.deleter
+    def seconds(self) -> None:
+        self._replaced_seconds = None
+        self.__dict__.pop("callLater", None)
+        if self._parts is not None:
+            self.__dict__.update(self._parts.hot_methods)
 
     _replaced_seconds: Callable[[], float] | None = None
 
