@@ -34,8 +34,8 @@ def register_reactor(loop: Any, reactor: Any) -> None:
     :raises RuntimeError: if another one has the loop.
     """
     with _lock:
-        # A reactor knows its loop, so an entry keeps itself alive. Of those that were never left, forget the ones
-        # whose loop is closed.
+        # A reactor knows its loop, so an entry keeps itself alive. Of those that were never left, forget the
+        # ones whose loop is closed.
         for closed in [known for known in _by_loop if known.is_closed()]:
             del _by_loop[closed]
         other = _by_loop.setdefault(loop, reactor)

@@ -1,14 +1,21 @@
-"""Descriptors that are none of this package's own, and one that is, with the sockets they need."""
+"""Descriptors that are none of this package's own, and one that is, with the sockets and sets they need."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
 import struct
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from twisted_compat.adapter.fdset import DescriptorSet
+from twisted_compat.adapter.ownership import Ownership
 from twisted_compat.transport.descriptor import FileDescriptor
+from twisted_compat.vocabulary import NATIVE
 
 
 class Stranger:
@@ -110,3 +117,29 @@ def give_number(number: int, skt: socket.socket) -> None:
     """Close what ``number`` stands for and have it stand for ``skt`` at once, as when it is used again."""
     os.dup2(skt.fileno(), number)
     skt.close()
+
+
+def make_set(loop: asyncio.AbstractEventLoop) -> DescriptorSet:
+    return DescriptorSet(loop, NATIVE, Ownership(loop))
+
+
+async def turns(count: int = 5) -> None:
+    """Let the loop poll a few times."""
+    for _ in range(count):
+        await asyncio.sleep(0.001)
+
+
+def add(fdset: DescriptorSet, descriptor: Any, directions: str) -> None:
+    if "r" in directions:
+        fdset.addReader(descriptor)
+    if "w" in directions:
+        fdset.addWriter(descriptor)
+
+
+def remove(fdset: DescriptorSet, descriptor: Any) -> None:
+    fdset.removeReader(descriptor)
+    fdset.removeWriter(descriptor)
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.levelno >= logging.ERROR]

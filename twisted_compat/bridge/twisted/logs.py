@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python import context, log
 from twisted.python.failure import Failure
 
-from twisted_compat.adapter.fdset import Registration
+from twisted_compat.adapter.registration import Registration
 
 __all__ = ["TwistedLog"]
 
