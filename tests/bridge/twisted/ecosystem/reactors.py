@@ -1,0 +1,58 @@
+"""Reactors for a test's running loop: one that is attached and no more, and one that is installed.
+
+While either is there, nothing may be logged as an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
+
+from tests.support import within
+from twisted_compat.bridge.twisted import TwistedReactor, as_future, install
+
+__all__ = ["embedded", "installed", "logged_errors", "result"]
+
+
+@contextmanager
+def logged_errors() -> Iterator[list[str]]:
+    """What is said in Twisted's log as an error meanwhile."""
+    said: list[str] = []
+
+    def observe(event: Any) -> None:
+        failure: Failure | None = event.get("log_failure")
+        if failure is not None or event.get("log_level", LogLevel.info) >= LogLevel.error:
+            said.append(f"{formatEvent(event)}\n{failure.getTraceback() if failure else ''}")
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield said
+    finally:
+        globalLogPublisher.removeObserver(observe)
+
+
+@asynccontextmanager
+async def embedded() -> AsyncIterator[Any]:
+    """A reactor in the running loop."""
+    with logged_errors() as errors:
+        async with TwistedReactor() as reactor:
+            yield reactor
+    assert not errors, "\n".join(errors)
+
+
+@asynccontextmanager
+async def installed() -> AsyncIterator[Any]:
+    """``twisted.internet.reactor``, on the running loop."""
+    with logged_errors() as errors:
+        async with install() as reactor:
+            yield reactor
+    assert not errors, "\n".join(errors)
+
+
+async def result(deferred: Any) -> Any:
+    """What a Deferred comes to, within the deadline."""
+    return await within(as_future(deferred))

@@ -1,0 +1,103 @@
+"""Whole programs on our reactor, each in a process of its own: ``task.react``, a klein site, trial,
+pytest-twisted, Scrapy. On asyncio's loop and on uvloop."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.bridge.twisted.ecosystem.children import REACTORS, program, run, running
+from tests.support import DEADLINE, free_port
+
+HERE = "tests.bridge.twisted.ecosystem"
+each_loop = pytest.mark.parametrize("loop", REACTORS)
+
+
+@pytest.fixture(autouse=True)
+def loop_is_there(loop: str) -> None:
+    pytest.importorskip(loop)
+
+
+@each_loop
+@pytest.mark.parametrize(
+    ("outcome", "code", "last"),
+    [
+        ("well", 0, "shutting down"),
+        ("badly", 1, "builtins.LookupError: of mine"),
+        ("code", 7, "shutting down"),
+    ],
+)
+def test_react_runs_a_program(loop: str, outcome: str, code: int, last: str) -> None:
+    done = run(program("react_program", loop, outcome))
+    module = {"asyncio": "asyncio.unix_events", "uvloop": "uvloop"}[loop]
+    assert done.stdout.startswith(f"{module} 42\n"), done.stdout
+    assert last in done.stdout
+    assert done.returncode == code
+
+
+@each_loop
+def test_react_ends_with_an_interrupt(loop: str) -> None:
+    with running(program("react_program", loop, "never")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith(" 42\n")
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "shutting down\n"
+
+
+@each_loop
+def test_klein_runs_a_site_until_it_is_interrupted(loop: str) -> None:
+    port = free_port()
+    with running(program("klein_program", loop, port)) as process:
+        assert process.stdout is not None
+        while "Starting factory" not in (line := process.stdout.readline()):
+            assert line
+        with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert client.makefile("rb").read().endswith(b"\r\n\r\nhome")
+        process.send_signal(signal.SIGINT)
+        assert "Stopping factory" in process.stdout.read()
+
+
+@each_loop
+def test_trial_passes_and_fails_as_on_twisteds_own_reactors(loop: str, tmp_path: Path) -> None:
+    modules = [f"{HERE}.trial_cases", f"{HERE}.trial_faults"]
+    done = run(program("trial", f"--reactor={REACTORS[loop]}", *modules), tmp_path)
+    outcomes = dict(re.findall(r"^    test_(\w+) \.\.\.\s+\[(\w+)\]$", done.stdout, re.MULTILINE))
+    assert outcomes.pop("error") == outcomes.pop("logged") == outcomes.pop("timeout") == "ERROR", done.stdout
+    assert outcomes.pop("left_call") == "ERROR"
+    assert outcomes.pop("fail") == "FAIL"
+    assert set(outcomes.values()) == {"OK"}
+    assert "Ran 15 tests in" in done.stdout
+    assert (
+        "FAILED (failures=1, errors=5, successes=10)" in done.stdout
+    )  # left_port's error comes after its OK
+    assert done.returncode == 1
+
+
+@each_loop
+def test_pytest_twisted_runs_what_its_users_write(loop: str) -> None:
+    plugins = ["-p", "no:asyncio", "-p", "no:cacheprovider", "-p", f"{HERE}.pytest_twisted_reactors"]
+    cases = Path(__file__).with_name("ecosystem") / "pytest_twisted_cases.py"
+    ours = ["--noconftest", "-c", "/dev/null", f"--reactor={REACTORS[loop]}"]
+    done = run(program("pytest", *plugins, *ours, "-rA", str(cases)))
+    outcomes = dict(re.findall(r"^(PASSED|FAILED) .*::(\w+)", done.stdout, re.MULTILINE))
+    assert re.search("1 failed, 5 passed", done.stdout), done.stdout
+    assert outcomes["FAILED"] == "test_fails"
+    assert "AssertionError: as it should" in done.stdout
+
+
+@each_loop
+@pytest.mark.parametrize("how", ["runner", "process"])
+def test_scrapy_crawls_a_site(loop: str, how: str) -> None:
+    done = run(program("scrapy_program", loop, how))
+    assert len(done.stdout.splitlines()) == 1, done.stdout  # nothing was logged
+    found = json.loads(done.stdout)
+    assert found["pages"] == ["", "a", "b", "c"]
+    assert found["missing"] == ["gone", "lost"]
+    assert found["waited"] == [1] * 4 + [2] * 4
+    assert done.returncode == 0
