@@ -94,7 +94,7 @@ async def test_what_ports_and_servers_claim() -> None:
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         for interface in (IListeningPort, IReadDescriptor, ILoggingContext):
             assert verifyObject(interface, port)
-        assert port.logPrefix() == "Listening"
+        assert port.logPrefix() == "tests.transport.recorders.Listening"
         assert str(port.getHost().port) in repr(port)
         with client_of(port):
             await until(lambda: factory.protocols)

@@ -22,7 +22,7 @@ from twisted_compat.current import work_for
 from twisted_compat.failure import Failure
 from twisted_compat.vocabulary import Vocabulary
 
-__all__ = ["ThreadPool", "Threads"]
+__all__ = ["REACTOR_POOL_SIZE", "ThreadPool", "Threads", "started_pools"]
 
 REACTOR_POOL_SIZE = 10  # threads; what Twisted's reactors have unless suggestThreadPoolSize says otherwise
 
@@ -173,7 +173,7 @@ class ThreadPool:
             self.joined = False
             self.started = True
             self._to_end = 0
-            _started_pools.add(self)
+            started_pools.add(self)
             self.adjustPoolsize()
 
     def adjustPoolsize(self, minthreads: int | None = None, maxthreads: int | None = None) -> None:
@@ -227,7 +227,7 @@ class ThreadPool:
             self.joined = True
             self.started = False
             self._lock.notify_all()
-            _started_pools.discard(self)
+            started_pools.discard(self)
             return list(self.threads)
 
     def _set_size(self, minimum: int, maximum: int) -> None:
@@ -327,12 +327,13 @@ class ThreadPool:
             return None
 
 
-_started_pools: WeakSet[ThreadPool] = WeakSet()
+started_pools: WeakSet[Any] = WeakSet()
+"""Pools of daemon threads that are stopped at the program's end: the work that was accepted is still done."""
 
 
 @atexit.register
 def _finish_accepted_work() -> None:
-    for pool in list(_started_pools):
+    for pool in list(started_pools):
         pool.stop()
 
 

@@ -221,7 +221,8 @@ class Port(FileDescriptor):
         skt, self._adopted = self._adopted or self._listen(), None
         try:
             self._address = sockets.address_of(self.reactor.vocabulary, skt.getsockname())
-            self.reactor.vocabulary.log.info("%s starting on %s", self.logPrefix(), self._address.port)
+            vocabulary = self.reactor.vocabulary
+            vocabulary.log.info("%s starting on %s", log_prefix(vocabulary, self.factory), self._address.port)
             self.factory.doStart()
         except BaseException:
             skt.close()
@@ -433,8 +434,8 @@ class Port(FileDescriptor):
         return self._address
 
     def logPrefix(self) -> str:
-        """The factory's word for the log. ILoggingContext."""
-        return log_prefix(self.reactor.vocabulary, self.factory)
+        """The name of the factory's class. ILoggingContext."""
+        return f"{type(self.factory).__module__}.{type(self.factory).__qualname__}"
 
     def port_text(self) -> str:
         """The port number as text, for messages; of a closed port, the one it had."""
@@ -442,8 +443,4 @@ class Port(FileDescriptor):
 
     def __repr__(self) -> str:
         where = "(not listening)" if self._realPortNumber is None else f"on {self._realPortNumber}"
-        factory = type(self.factory)
-        return (
-            f"<{type(self).__module__}.{type(self).__qualname__} of "
-            f"{factory.__module__}.{factory.__qualname__} {where}>"
-        )
+        return f"<{type(self).__module__}.{type(self).__qualname__} of {self.logPrefix()} {where}>"

@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.internet.error import ReactorAlreadyInstalledError
 
+from twisted_compat.adapter.loops import running_loop
 from twisted_compat.bridge.twisted import place
 from twisted_compat.bridge.twisted.reactor import TwistedReactor
 from twisted_compat.current import attached_reactor
 
-__all__ = ["install", "install_made", "uninstall"]
-
-R = TypeVar("R", bound=TwistedReactor)
+__all__ = ["install", "installed_by_us", "uninstall"]
 
 
 def install(
@@ -40,32 +39,31 @@ def install(
         file imported it first.
     :raises RuntimeError: if the loop has a reactor already, is closed, or can't watch descriptors.
     """
-    there = place.who_is_there()
-    if isinstance(there, TwistedReactor):
-        if not there.attach(loop, loop_factory=loop_factory):
+    there = installed_by_us()
+    here = attached_reactor() if running_loop() is not None else None
+    if isinstance(here, TwistedReactor) and here is not there and loop in (None, here.loop):
+        if there is not None and there.is_attached():
             raise ReactorAlreadyInstalledError(_whose_place(there))
-        return there
-
-    def make() -> TwistedReactor:
-        embedded = attached_reactor()
-        if isinstance(embedded, TwistedReactor) and loop in (None, embedded.loop):
-            return embedded
-        return TwistedReactor(loop, loop_factory=loop_factory)
-
-    return install_made(make)
+        there = here
+    elif there is None:
+        there = TwistedReactor(loop, loop_factory=loop_factory)
+    elif not there.attach(loop, loop_factory=loop_factory):
+        raise ReactorAlreadyInstalledError(_whose_place(there))
+    place.put(there)
+    return there
 
 
-def install_made(make: Callable[[], R]) -> R:
-    """Install what ``make()`` makes, unless there is a reactor already.
+def installed_by_us() -> TwistedReactor | None:
+    """The TwistedReactor that was installed; None if nothing was, though a stand-in may be there.
 
-    :raises ReactorAlreadyInstalledError: if there is.
+    :raises ReactorAlreadyInstalledError: if another's is there.
     """
     there = place.who_is_there()
-    if there is not None and there is not place.STAND_IN:
-        raise ReactorAlreadyInstalledError(_whose_place(there))
-    reactor = make()
-    place.put(reactor)
-    return reactor
+    if there is None or there is place.STAND_IN:
+        return None
+    if isinstance(there, TwistedReactor):
+        return there
+    raise ReactorAlreadyInstalledError(_whose_place(there))
 
 
 def uninstall() -> None:
@@ -79,7 +77,7 @@ def uninstall() -> None:
 
 def _whose_place(reactor: Any) -> str:
     importer = _first_importer(reactor)
-    where = f", imported first by {importer}" if importer else ", imported first within some function"
+    where = f", imported first by {importer}" if importer else ", imported elsewhere than at a module's top"
     if isinstance(reactor, TwistedReactor):
         return (
             f"twisted.internet.reactor is {reactor!r} already{where}. "
@@ -98,10 +96,11 @@ def _first_importer(reactor: Any) -> str | None:
     ``sys.modules`` is in the order in which modules began to be imported. So of those that have the reactor
     among their names, it is the last one that began before the reactor came.
     """
-    for name in reversed(list(sys.modules)[: list(sys.modules).index(place.PLACE)]):
+    names = list(sys.modules)
+    for name in reversed(names[: names.index(place.PLACE)] if place.PLACE in names else []):
         module = sys.modules.get(name)
         if name == "twisted.internet" or module is None:
             continue
-        if any(value is reactor for value in list(vars(module).values())):
+        if any(value is reactor for value in list(getattr(module, "__dict__", {}).values())):
             return getattr(module, "__file__", None) or name
     return None

@@ -8,27 +8,34 @@ that time, which is the reactor of whatever loop asks. ``installing.py`` has wha
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
+from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
 import twisted.internet
 from twisted.internet.main import installReactor
+from zope.interface import implementedBy
 
+from twisted_compat._frames import is_ours
 from twisted_compat.adapter.embed import ReactorProxy
 from twisted_compat.adapter.loops import running_loop
 from twisted_compat.current import attached_reactor
 
-__all__ = ["PLACE", "STAND_IN", "attached", "detached", "put", "who_is_there"]
+__all__ = ["PLACE", "STAND_IN", "attached", "detached", "put", "warn_of_another", "who_is_there"]
 
 PLACE = "twisted.internet.reactor"
 
+_lock = threading.RLock()
 _all: WeakSet[Any] = WeakSet()  # every TwistedReactor that has taken a loop and not let go of it
+_installed: Any = None  # by install()
 
 
 def _attached() -> list[Any]:
     """Those whose loop is not closed."""
-    return [reactor for reactor in _all if not reactor.has_closed_loop()]
+    with _lock:
+        return [reactor for reactor in _all if not reactor.has_closed_loop()]
 
 
 def _find() -> Any:
@@ -48,65 +55,87 @@ class _StandIn(ReactorProxy):
 
     _find = staticmethod(_find)
 
+    @property
+    def __providedBy__(self) -> Any:
+        return super().__providedBy__ if _attached() else implementedBy(_StandIn)
+
     def __repr__(self) -> str:
         return f"<the TwistedReactor of the running loop, one of {_attached()!r}>"
 
 
 STAND_IN = _StandIn()
 
-_installed: Any = None  # by install()
-_shown: list[Any] = []  # what we have put there
-
 
 def who_is_there() -> Any:
-    """The reactor that was installed; else the stand-in, or None."""
-    return _installed or sys.modules.get(PLACE)
+    """Another's reactor; else the one that was installed, even if it rests; else the stand-in, or None."""
+    there = sys.modules.get(PLACE)
+    return there if there is not None and not _is_ours(there) else (_installed or there)
 
 
 def put(reactor: Any) -> None:
     """Install a reactor, or with None nothing, in place of one of ours."""
     global _installed
-    _installed = reactor
-    _show()
+    with _lock:
+        _installed = reactor
+        _show()
 
 
 def attached(reactor: Any) -> None:
     """A TwistedReactor has taken a loop."""
-    _all.add(reactor)
-    _show()
-    there: Any = sys.modules.get(PLACE)
-    if there is not STAND_IN and type(there) is not type(reactor) and running_loop() is reactor.loop:
-        warnings.warn(
-            f"twisted.internet.reactor is {there!r}, and the running loop's is {reactor!r}. Parts of Twisted "
-            "that ask for the former will wait for ever unless somebody runs it. Call "
-            "twisted_compat.bridge.twisted.install() before anything imports twisted.internet.reactor.",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+    with _lock:
+        _all.add(reactor)
+        _show()
 
 
 def detached(reactor: Any) -> None:
     """A TwistedReactor has let go of its loop."""
-    _all.discard(reactor)
-    _show()
+    with _lock:
+        _all.discard(reactor)
+        _show()
+
+
+def _is_ours(there: Any) -> bool:
+    return there is STAND_IN or there is _installed or there is _shown
+
+
+_shown: Any = None  # what we have put there last
 
 
 def _show() -> None:
-    """Have in the place what belongs there, unless it is another's.
+    """Have in the place what belongs there, unless another's is there.
 
     An installed reactor that rests while others are embedded gives way to the stand-in for that time.
     """
+    global _shown
     there: Any = sys.modules.get(PLACE)
     attached = _attached()
     if _installed is not None and (_installed in attached or not attached):
         wanted = _installed
     else:
         wanted = STAND_IN if attached else None
-    if there is wanted or (there is not None and there not in (STAND_IN, *_shown)):
+    if there is wanted or (there is not None and not _is_ours(there)):
         return
-    _shown[:] = [] if wanted is None else [wanted]
+    _shown = wanted
     if there is not None:
         del sys.modules[PLACE]
         del twisted.internet.reactor
     if wanted is not None:
         installReactor(wanted)
+
+
+def warn_of_another(loop: Any) -> None:
+    """``loop`` is to have a TwistedReactor; if it runs, and another's reactor is in the place, warn."""
+    there = sys.modules.get(PLACE)
+    if there is None or _is_ours(there) or running_loop() is not loop:
+        return
+    level, frame = 1, sys._getframe()
+    above: FrameType | None = frame.f_back
+    while above is not None and is_ours(above.f_code.co_filename):
+        level, above = level + 1, above.f_back
+    warnings.warn(
+        f"twisted.internet.reactor is {there!r}, and the running loop is to have another. Parts of Twisted "
+        "that ask for the former will wait for ever unless somebody runs it. Call "
+        "twisted_compat.bridge.twisted.install() before anything imports twisted.internet.reactor.",
+        RuntimeWarning,
+        stacklevel=level + 1,
+    )

@@ -58,6 +58,7 @@ class TwistedReactor(AsyncioReactor):
         super().__init__(loop, loop_factory=loop_factory, signals=signals, vocabulary=TWISTED)
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> Parts:
+        place.warn_of_another(loop)
         parts = super()._bind(loop)
         if self._replaced_seconds is not None:
             self.seconds = self._replaced_seconds
@@ -67,6 +68,10 @@ class TwistedReactor(AsyncioReactor):
     def _unbind(self) -> None:
         super()._unbind()
         place.detached(self)
+
+    def is_attached(self) -> bool:
+        """Whether it is on a loop that is not closed."""
+        return self._parts is not None and not self.has_closed_loop()
 
     def attach(
         self, loop: asyncio.AbstractEventLoop | None = None, *, loop_factory: LoopFactory | None = None

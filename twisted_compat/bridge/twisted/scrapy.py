@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.error import ReactorAlreadyInstalledError
 from zope.interface import implementedBy, implementer_only
 
-from twisted_compat.bridge.twisted.installing import install_made
+from twisted_compat.adapter.loops import running_loop
+from twisted_compat.bridge.twisted import place
+from twisted_compat.bridge.twisted.installing import installed_by_us
 from twisted_compat.bridge.twisted.reactor import TwistedReactor
 
 __all__ = ["ScrapyReactor", "install"]
@@ -35,15 +38,22 @@ class ScrapyReactor(TwistedReactor, AsyncioSelectorReactor):  # type: ignore[mis
 def install() -> ScrapyReactor:
     """Make one ``twisted.internet.reactor``. Scrapy calls this for the setting.
 
-    With a loop of its own at once, which is the current one until it runs: Scrapy starts coroutines before.
+    It takes the running loop. Where none runs it has one of its own at once, which is the current one until
+    it runs: Scrapy starts coroutines before.
 
     :raises ReactorAlreadyInstalledError: if another is there; see
         :func:`twisted_compat.bridge.twisted.install`.
     """
-
-    def make() -> ScrapyReactor:
+    there = installed_by_us()
+    if isinstance(there, ScrapyReactor) and there.attach():
+        reactor = there
+    elif there is not None:
+        raise ReactorAlreadyInstalledError(f"twisted.internet.reactor is {there!r} already.")
+    else:
+        reactor = ScrapyReactor()
+    if running_loop() is None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        return ScrapyReactor(loop_factory=lambda: loop)
-
-    return install_made(make)
+        reactor.attach(loop_factory=lambda: loop)
+    place.put(reactor)
+    return reactor
