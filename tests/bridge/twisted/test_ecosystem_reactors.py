@@ -8,14 +8,17 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.endpoints import HostnameEndpoint, SSL4ServerEndpoint, connectProtocol, wrapClientTLS
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 
+from tests.bridge.twisted.ecosystem.certificates import Authority
 from tests.bridge.twisted.ecosystem.reactors import logged_errors, result
 from tests.support import DEADLINE, within
 from twisted_compat import current_reactor
@@ -60,11 +63,18 @@ class Counter(Protocol):
 
 
 class Thread(threading.Thread):
-    """A loop and a reactor of its own. It serves, and once all of the others do, it calls the next one."""
+    """A loop and a reactor of its own. It serves, with TLS, and calls the next one once all serve."""
 
-    def __init__(self, loop_factory: LoopFactory, everybody: list[Thread], ready: threading.Barrier) -> None:
+    def __init__(
+        self,
+        loop_factory: LoopFactory,
+        authority: Authority,
+        everybody: list[Thread],
+        ready: threading.Barrier,
+    ) -> None:
         super().__init__()
         self.loop_factory = loop_factory
+        self.authority = authority
         self.everybody = everybody
         self.ready = ready
         self.port = 0
@@ -84,14 +94,15 @@ class Thread(threading.Thread):
 
     async def _main(self) -> None:
         async with TwistedReactor() as self.reactor:
-            serving = TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1")
+            options = self.authority.server_options()
+            serving = SSL4ServerEndpoint(self.reactor, 0, options, interface="127.0.0.1")
             port = await result(serving.listen(Factory.forProtocol(lambda: Echo(self.threads))))
             self.port = port.getHost().port
             await asyncio.to_thread(self.ready.wait, DEADLINE)
             other = self.everybody[(self.everybody.index(self) + 1) % len(self.everybody)]
             counter = Counter(200, self.threads)
-            endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", other.port)
-            await result(connectProtocol(endpoint, counter))
+            endpoint = HostnameEndpoint(self.reactor, "localhost", other.port)
+            await result(connectProtocol(wrapClientTLS(self.authority.client_options(), endpoint), counter))
             await result(counter.done)
             # In a thread of ours: have the other's reactor do something, and wait for that.
             asked = deferToThreadPool(
@@ -113,11 +124,13 @@ def who_is_here() -> tuple[Any, int]:
     return current_reactor(), threading.get_ident()
 
 
-def test_three_reactors_run_in_three_threads(loop_factory: LoopFactory) -> None:
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")  # to Twisted
+def test_three_reactors_run_in_three_threads(loop_factory: LoopFactory, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
     everybody: list[Thread] = []
     ready = threading.Barrier(3)
     with logged_errors() as errors:
-        everybody += [Thread(loop_factory, everybody, ready) for _ in range(3)]
+        everybody += [Thread(loop_factory, authority, everybody, ready) for _ in range(3)]
         for thread in everybody:
             thread.start()
         for thread in everybody:

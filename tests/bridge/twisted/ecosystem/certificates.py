@@ -26,6 +26,21 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
 
 
+NOT_ITS_USES = [
+    "content_commitment",
+    "data_encipherment",
+    "decipher_only",
+    "digital_signature",
+    "encipher_only",
+    "key_agreement",
+    "key_encipherment",
+]
+
+
+def _may_sign() -> x509.KeyUsage:
+    return x509.KeyUsage(key_cert_sign=True, crl_sign=True, **dict.fromkeys(NOT_ITS_USES, False))
+
+
 def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
@@ -44,11 +59,16 @@ class Authority:
         authority = (
             self._begin(name, name, key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(_may_sign(), critical=True)
             .sign(key, hashes.SHA256())
         )
         certificate = (
             self._begin(name, _name("localhost"), own_key)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+            )
             .sign(key, hashes.SHA256())
         )
         self.directory = directory
