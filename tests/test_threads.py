@@ -18,7 +18,7 @@ import pytest
 
 from tests.support import DEADLINE, until, within
 from twisted_compat import AsyncioReactor
-from twisted_compat.adapter.threads import ThreadPool
+from twisted_compat.adapter.thread_pool import ThreadPool
 from twisted_compat.defer import CancelledError, Deferred, fail, succeed
 from twisted_compat.failure import Failure
 from twisted_compat.threads import (

@@ -1,12 +1,12 @@
-"""What the tests of descriptor sets share: a set on the running loop, and descriptors that are closed after a
-test."""
+"""What tests of several parts share: a descriptor set on the running loop, and what is let go after a test."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -53,3 +53,11 @@ def numbers() -> Any:
             os.close(number)
         except OSError:
             continue  # the test closed it
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Work that waits for it is over, at the latest, when the test is."""
+    event = threading.Event()
+    yield event
+    event.set()

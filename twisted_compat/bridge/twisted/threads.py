@@ -10,7 +10,8 @@ from typing import Any
 from twisted.python import context, log
 from twisted.python.threadpool import ThreadPool
 
-from twisted_compat.adapter.threads import REACTOR_POOL_SIZE, started_pools
+from twisted_compat.adapter.thread_pool import started_pools
+from twisted_compat.adapter.threads import REACTOR_POOL_SIZE
 from twisted_compat.current import work_for
 
 __all__ = ["ReactorThreadPool"]
