@@ -1,4 +1,4 @@
-"""What tests of several parts share: a descriptor set on the running loop, and what is let go after a test."""
+"""What tests of several parts share: a descriptor set on the running loop, and what is let go afterwards."""
 
 from __future__ import annotations
 
