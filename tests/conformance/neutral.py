@@ -22,6 +22,8 @@ NEUTRAL = (
     ("SSL Present.", "for installations without TLS"),
     ("*: Cannot access db", "wants a database"),
     ("The * locale is not installed.", "wants a locale"),
+    ("IPv6 not available. *", "wants a machine with IPv6"),
+    ("Link local IPv6 address unavailable", "wants a machine with IPv6"),
     ("only IPv4 multicast has TTLs, IPv6 has hops", "what is tested isn't there in IPv6"),
 )
 
