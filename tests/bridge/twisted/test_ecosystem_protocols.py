@@ -194,7 +194,7 @@ async def test_autobahn_serves_web_sockets() -> None:
     pytest.importorskip("autobahn")
     import aiohttp
 
-    async with installed() as reactor:
+    async with embedded() as reactor:
         from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 
         closed: list[Any] = []
@@ -222,7 +222,7 @@ async def test_autobahn_serves_web_sockets() -> None:
 
 async def test_autobahn_is_a_web_sockets_client(aiohttp_echo: int) -> None:
     pytest.importorskip("autobahn")
-    async with installed() as reactor:
+    async with embedded() as reactor:
         from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 
         received: list[Any] = []

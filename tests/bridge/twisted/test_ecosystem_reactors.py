@@ -19,8 +19,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 
 from tests.bridge.twisted.ecosystem.certificates import Authority
-from tests.bridge.twisted.ecosystem.reactors import logged_errors, result
-from tests.support import DEADLINE, within
+from tests.bridge.twisted.ecosystem.reactors import logged_errors, on_a_fresh_loop, result
+from tests.support import DEADLINE
 from twisted_compat import current_reactor
 from twisted_compat.bridge.twisted import TwistedReactor, install
 
@@ -84,13 +84,10 @@ class Thread(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        loop = self.loop_factory()
         try:
-            loop.run_until_complete(self._main())
+            on_a_fresh_loop(self.loop_factory, self._main())
         except BaseException as error:
             self.error = error
-        finally:
-            loop.close()
 
     async def _main(self) -> None:
         async with TwistedReactor() as self.reactor:
@@ -156,12 +153,7 @@ def test_what_imported_the_reactor_early_has_each_next_loop(loop_factory: LoopFa
 
     with logged_errors() as errors:
         for _ in range(3):
-            loop = loop_factory()
-            try:
-                assert loop.run_until_complete(within(one_test())) == ["later", "thread", "turn"]
-            finally:
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.close()
+            assert on_a_fresh_loop(loop_factory, one_test()) == ["later", "thread", "turn"]
     assert not errors
 
 
@@ -172,9 +164,7 @@ def test_the_installed_reactor_runs_again_after_it_was_embedded(loop_factory: Lo
 
     ran: list[str] = []
     for _ in range(2):
-        loop = loop_factory()
-        loop.run_until_complete(embedded())
-        loop.close()
+        on_a_fresh_loop(loop_factory, embedded())
         reactor = install(loop_factory=loop_factory)
         reactor.callWhenRunning(ran.append, "started")
         reactor.callLater(0.001, reactor.stop)

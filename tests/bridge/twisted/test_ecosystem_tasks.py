@@ -44,8 +44,9 @@ async def test_a_looping_call_has_the_embedded_reactors_time() -> None:
         assert moments == sorted(moments)
 
 
-async def test_a_looping_call_waits_for_what_it_called() -> None:
-    async with installed() as reactor:
+@pytest.mark.parametrize("where", [embedded, installed])
+async def test_a_looping_call_waits_for_what_it_called(where: Any) -> None:
+    async with where() as reactor:
         under_way: list[int] = []
         most: list[int] = []
 
@@ -130,11 +131,12 @@ async def test_a_client_service_connects_again_when_its_server_is_back() -> None
 # Threads
 
 
-async def test_work_is_deferred_to_the_installed_reactors_threads() -> None:
+@pytest.mark.parametrize("where", [embedded, installed])
+async def test_work_is_deferred_to_the_reactors_threads(where: Any) -> None:
     def fail() -> None:
         raise LookupError("of mine")
 
-    async with installed() as reactor:
+    async with where() as reactor:
         here = threading.get_ident()
         idents = await result(gatherResults([deferToThread(threading.get_ident) for _ in range(20)]))
         assert here not in idents
@@ -178,8 +180,8 @@ async def test_a_database_is_asked_in_threads(where: Any, tmp_path: Path) -> Non
 
     threads = threading.active_count()
     async with where() as reactor:
-        its = {"cp_reactor": reactor} if where is embedded else {}
-        pool = ConnectionPool("sqlite3", str(tmp_path / "database"), check_same_thread=False, cp_max=3, **its)
+        database = str(tmp_path / "database")
+        pool = ConnectionPool("sqlite3", database, check_same_thread=False, cp_max=3, cp_reactor=reactor)
         await result(pool.runOperation("create table numbers (number int)"))
         assert await result(pool.runInteraction(insert, [1, 2, 3], False)) == 3
         with pytest.raises(LookupError, match="of mine"):  # and nothing of it is done

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Any
@@ -30,8 +30,10 @@ from twisted.web.http_headers import Headers
 
 from tests.bridge.twisted.ecosystem.certificates import Authority
 from tests.bridge.twisted.ecosystem.peers import BIG, http_server
-from tests.bridge.twisted.ecosystem.reactors import embedded, installed, result
+from tests.bridge.twisted.ecosystem.reactors import embedded, installed, on_a_fresh_loop, result
 from tests.support import until
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 pytestmark = [
     # Of pyOpenSSL about how Twisted's certificates use it.
@@ -173,10 +175,11 @@ async def test_a_request_is_cancelled_or_late() -> None:
 # treq
 
 
-async def test_treq_gets_and_posts_on_the_installed_reactor() -> None:
+@pytest.mark.parametrize("where", [embedded, installed])
+async def test_treq_gets_and_posts(where: Any) -> None:
     import treq
 
-    async with installed():
+    async with where():
         with http_server() as server:
             response = await result(treq.get(f"{server.address}/moved", persistent=False))
             assert (response.code, await result(response.text())) == (200, "hello")
@@ -189,6 +192,29 @@ async def test_treq_gets_and_posts_on_the_installed_reactor() -> None:
                 treq.post(f"{server.address}/echo", files={"f": ("n", BytesIO(BIG))}, persistent=False)
             )
             assert BIG in await result(uploaded.content())
+
+
+@pytest.mark.xfail(
+    strict=True, reason="calls that were pending are cancelled"
+)
+@pytest.mark.parametrize("where", [embedded, installed])
+def test_treqs_own_pool_outlives_a_loop(where: Any, loop_factory: LoopFactory) -> None:
+    import treq
+    from treq.api import set_global_pool
+
+    async def get_twice(address: str) -> None:
+        async with where():
+            for _ in range(2):
+                response = await result(treq.get(address))
+                assert await result(response.text()) == "hello"
+
+    set_global_pool(None)
+    with http_server() as server:
+        for _ in range(3):
+            on_a_fresh_loop(loop_factory, get_twice(f"{server.address}/hello"))
+    set_global_pool(None)
+    assert len(server.peers) == 6
+    assert len(set(server.peers)) == 3  # one connection on each loop
 
 
 async def test_treq_uses_the_reactor_that_it_is_given(authority: Authority) -> None:

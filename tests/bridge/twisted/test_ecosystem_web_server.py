@@ -227,8 +227,9 @@ async def test_a_wsgi_application_runs_in_threads() -> None:
 # klein
 
 
-async def test_a_klein_site_has_routes_that_return_deferreds() -> None:
-    async with installed() as reactor:
+@pytest.mark.parametrize("where", [embedded, installed])
+async def test_a_klein_site_has_routes_that_return_deferreds(where: Any) -> None:
+    async with where() as reactor:
         from klein import Klein  # imports the global reactor
 
         app = Klein()

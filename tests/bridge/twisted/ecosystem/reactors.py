@@ -5,9 +5,10 @@ While either is there, nothing may be logged as an error.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
@@ -15,7 +16,9 @@ from twisted.python.failure import Failure
 from tests.support import within
 from twisted_compat.bridge.twisted import TwistedReactor, as_future, install
 
-__all__ = ["embedded", "installed", "logged_errors", "result"]
+__all__ = ["embedded", "installed", "logged_errors", "on_a_fresh_loop", "result"]
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -51,6 +54,16 @@ async def installed() -> AsyncIterator[Any]:
         async with install() as reactor:
             yield reactor
     assert not errors, "\n".join(errors)
+
+
+def on_a_fresh_loop(loop_factory: Callable[[], asyncio.AbstractEventLoop], main: Awaitable[T]) -> T:
+    """What an awaitable comes to on a loop of its own, which is closed then."""
+    loop = loop_factory()
+    try:
+        return loop.run_until_complete(within(main))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 async def result(deferred: Any) -> Any:

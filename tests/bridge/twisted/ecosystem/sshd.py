@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class Sshd:
     :ivar known_hosts: a file that knows it.
     """
 
-    user = getpass.getuser()
+    user = pwd.getpwuid(os.getuid()).pw_name
 
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
