@@ -12,6 +12,7 @@ __all__ = ["NEUTRAL", "is_neutral"]
 # What a skipped test says (with * for any text), and why that is nobody's fault.
 NEUTRAL = (
     ("* does not provide *IReactorWin32Events", "another operating system's"),
+    ("* cannot detect lost file descriptors", "said of Twisted's own reactors on epoll, by their names"),
     ("Only runs on Windows", "another operating system's"),
     ("Test only applicable on Windows", "another operating system's"),
     ("Not applicable, asyncio is available", "for Pythons of long ago"),

@@ -107,6 +107,17 @@ def test_a_child_has_a_network_of_its_own() -> None:
     assert found.stdout == f"{errno.ECONNREFUSED}\n"
 
 
+def test_without_namespaces_children_are_started_all_the_same_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.conformance.isolation.why_not_isolated", lambda: "why")
+    monkeypatch.setattr("tests.conformance.__main__.why_not_isolated", lambda: "why")
+    assert isolated(["true"]) == ["true"]
+    options = ["--family", "deferreds", "--module", SUITE, "--loop", "asyncio", "--test", ENDS + "passes"]
+    assert main(options) == 0
+    assert "Not in network namespaces: why." in capsys.readouterr().out
+
+
 # what it is run for
 
 
