@@ -241,7 +241,7 @@ async def test_close_ends_what_is_under_way() -> None:
 async def test_close_after_the_timers_were_cancelled() -> None:
     names, _, timers = make_with_lookups()
     deferred = names.resolve("example.org")
-    timers.cancel_all()
+    timers.close()
     names.close()
     assert (await outcome(deferred)).check(DNSLookupError)
 

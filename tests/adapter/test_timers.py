@@ -420,7 +420,7 @@ async def test_they_compare_by_time() -> None:
     late.reset(5)
     assert late < soon
     assert soon == soon and soon != late
-    timers.cancel_all()
+    timers.close()
 
 
 async def test_its_text_survives_arguments_without_one() -> None:
@@ -509,7 +509,7 @@ async def test_all_share_one_timer_of_the_loop_set_for_the_first(monkeypatch: py
     assert len(timed) == 3
     await until(lambda: sooner.called)
     assert timed[3:] == [pytest.approx(500, abs=1)]
-    timers.cancel_all()
+    timers.close()
     assert timers._timer is None
 
 
@@ -559,7 +559,7 @@ def test_a_closed_loop_is_refused(loop_factory: LoopFactory) -> None:
         with pytest.raises(RuntimeError, match="closed"):
             timers.callLater(delay, print)
     assert timers.getDelayedCalls() == [call]
-    timers.cancel_all()
+    timers.close()
 
 
 _MOVES = st.sampled_from(["reset", "delay", "cancel", "new"])
@@ -601,7 +601,7 @@ def test_all_that_is_due_is_called_once_and_in_order(history: list[tuple[str, in
                 assert [due[one] for one in made[before:]] == sorted(due[one] for one in expected)
             assert timers.getDelayedCalls() == [one for one in due if one.active()]
             assert all(one._due == due[one] for one in due if one.active())
-        timers.cancel_all()
+        timers.close()
     finally:
         loop.close()
 
@@ -616,22 +616,26 @@ async def test_get_delayed_calls() -> None:
     first.cancel()
 
 
-async def test_cancel_all() -> None:
+async def test_close() -> None:
     timers = make()
-    calls = [timers.callLater(delay, pytest.fail, "cancelled") for delay in (0, 0.001, 1000)]
-    timers.cancel_all()
+    calls = [timers.callLater(delay, pytest.fail, "closed") for delay in (0, 0.001, 0.002, 1000)]
+    timers.close()
     assert timers.getDelayedCalls() == []
-    assert all(call.cancelled for call in calls)
+    assert not any(call.active() for call in calls)
+    calls[2].reset(0)
+    calls[3].delay(-999)
     await asyncio.sleep(0.005)
+    for call in calls:
+        call.cancel()
 
 
-def test_cancel_all_after_the_loop_was_closed(loop_factory: LoopFactory) -> None:
+def test_close_after_the_loop_was_closed(loop_factory: LoopFactory) -> None:
     loop = loop_factory()
     timers = Timers(loop, NATIVE)
     calls = [timers.callLater(delay, print) for delay in (0, 1000)]
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
-    timers.cancel_all()
+    timers.close()
     assert not any(call.active() for call in calls)
 
 

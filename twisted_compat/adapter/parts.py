@@ -56,13 +56,13 @@ class Parts:
     async def close(self, *, keep_calls: bool) -> None:
         """End what is left once the transports are closed: timers, threads, look-ups, signal handlers.
 
-        :param keep_calls: let the delayed calls wait for the next loop, and don't cancel them.
+        :param keep_calls: let the delayed calls wait for the next loop.
         """
         self._closing = True
         if keep_calls:
             self.timers.suspend()
         else:
-            self.timers.cancel_all()
+            self.timers.close()
         self.names.close()
         try:
             if self.shutdown.hurried:
@@ -79,7 +79,7 @@ class Parts:
         self.names.close()
         self.shutdown.lose_all(why)
         if not keep_calls:
-            self.timers.cancel_all()
+            self.timers.close()
         self.fdset.close()
         if self.signals is not None:
             self.signals.restore()

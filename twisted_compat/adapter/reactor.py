@@ -162,7 +162,8 @@ class AsyncioReactor(Facade):
     def _take_signals(self, parts: Parts) -> None:
         if self._run_takes_signals if self._runs_loop else self._signals_wanted:
             parts.signals = Signals(parts.loop, self._on_signal, self.vocabulary.log)
-            parts.signals.install()
+            # A program that runs the reactor, as Twisted's, may have put its own in the place of Python's.
+            parts.signals.install(leave_sigint=self._runs_loop)
 
     def _on_signal(self, number: int) -> None:
         """The first signal stops the reactor; one that comes while it is stopping ends the waiting."""
@@ -196,8 +197,8 @@ class AsyncioReactor(Facade):
         """Start, and run the loop until :meth:`stop` or :meth:`crash` (IReactorCore). It may be called again
         afterwards.
 
-        :param installSignalHandlers: whether SIGINT and SIGTERM stop the reactor; the handlers from before
-            are put back at the end.
+        :param installSignalHandlers: whether SIGTERM stops the reactor, and SIGINT if Python's own handler is
+            there; the handlers from before are put back at the end.
         :raises RuntimeError: inside a running event loop.
         :raises ReactorAlreadyRunning: if it runs already.
         :raises ReactorNotRestartable: while it stops.

@@ -39,8 +39,11 @@ class Signals:
         # By signal, the handler from before; None if it isn't a Python one.
         self._previous: dict[int, Any] = {}
 
-    def install(self) -> None:
+    def install(self, *, leave_sigint: bool = False) -> None:
         """Take the signals over.
+
+        :param leave_sigint: leave SIGINT to any handler but Python's default one, also if it is ignored, as
+            in a job in the background.
 
         In a thread other than the main one this does nothing, as Python can't have signal handlers there.
         """
@@ -51,6 +54,8 @@ class Signals:
             if number is None:
                 continue
             previous = signal.getsignal(number)
+            if leave_sigint and number == signal.SIGINT and previous is not signal.default_int_handler:
+                continue
             if _belongs_to_a_loop(previous):
                 self._log.info("%s has a handler of the loop's owner already: the reactor leaves it", name)
                 continue

@@ -73,6 +73,7 @@ class Timers:
         self._number = count().__next__
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = math.inf  # when the timer is to fire, on our clock
+        self.closed = False
         self._suspended = loop is None  # the calls wait for other timers to take them over
 
     def seconds(self) -> float:
@@ -146,25 +147,22 @@ class Timers:
         waiting.update(call for call in (*self._making, *self._soon) if call.active())
         return sorted(waiting, key=_number)
 
-    def cancel_all(self) -> None:
-        """Cancel every call that waits, as the reactor ends. It works on a closed loop, too."""
+    def close(self) -> None:
+        """Let go of the loop and call everything off, as the reactor ends. Whoever has a call that waited may
+        still cancel it: that the reactor was first is no mistake of theirs. It works on a closed loop, too."""
+        self.suspend()
+        self.closed = True
         for call in self.getDelayedCalls():
             call._cancel()
         self._heap.clear()
         self._left_behind = 0
         self._soon.clear()
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._set_for = math.inf
 
     def suspend(self) -> None:
         """Let go of the loop and keep the calls: they can be cancelled and moved, and are made if
         :meth:`take_over` moves them to another loop."""
         self._suspended = True
+        self._loop_is_closed = bool  # it makes no difference any more
         for handle in (self._turn, self._timer):
             if handle is not None:
                 handle.cancel()
@@ -341,7 +339,8 @@ class DelayedCall(BaseDelayedCall):
         self._move(self._due + secondsLater)
 
     def _check(self, method: str) -> None:
-        super()._check(method)
+        if not (self.cancelled and self._clock.closed):
+            super()._check(method)
         if get_ident() != self._clock._ownership.thread_id:
             self._clock._ownership.check(f"delayed_call.{method}")
 

@@ -12,10 +12,10 @@ from contextvars import Context
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from twisted_compat.bridge import awaitables
 from twisted_compat.bridge.awaitables import as_future
+from twisted_compat.defer.coroutine_task import CoroutineTask
 
 __all__ = ["as_deferred", "as_future", "enable_await"]
 
@@ -46,24 +46,22 @@ def enable_await() -> None:
     setattr(Deferred, "__await__", _steps_of_await)  # noqa: B010  # what the checkers would refuse is meant
 
 
+_steps_without_tasks = vars(Deferred)["__await__"]
+
+
 def _steps_of_await(self: Deferred[Any]) -> Generator[Any, Any, Any]:
-    """``Deferred.__await__``: for Twisted's drivers as it was, and for asyncio's tasks."""
-    while not self.called or self.paused:
+    """``Deferred.__await__``: for Twisted's drivers and ours as it was, and for asyncio's tasks."""
+    if not self.called or self.paused:
         loop = asyncio._get_running_loop()
-        if loop is None or asyncio.current_task(loop) is None:
-            yield self  # to a driver of Twisted's: nobody else can be there
-        else:
+        task = None if loop is None else asyncio.current_task(loop)
+        if loop is not None and task is not None and not isinstance(task, CoroutineTask):
             # In a task's turn; but who drives may still be Twisted, as when the task has fired the Deferred
             # that a coroutine of Twisted's waited for. So it has to suit both.
             waiter = _Waiter(self, loop)
             yield waiter
             if waiter.future is not None:
                 return waiter.future.result()
-    result = self.result
-    if isinstance(result, Failure):
-        self.addErrback(lambda _: None)  # it is handled here
-        result.raiseException()
-    return result
+    return (yield from _steps_without_tasks(self))
 
 
 class _Waiter(Deferred[Any]):

@@ -93,11 +93,13 @@ def _whose_place(reactor: Any) -> str:
 def _first_importer(reactor: Any) -> str | None:
     """The file at whose top the reactor was imported first, if it was at the top of one.
 
-    ``sys.modules`` is in the order in which modules began to be imported. So of those that have the reactor
-    among their names, it is the last one that began before the reactor came.
+    A module has its place in ``sys.modules`` by when its import ended, and until then by when it began. So
+    the first after the reactor that has it among its names is whose import brought it, or one that this
+    imported; if there is none, it is the last before it, which is still being imported or is the program.
     """
     names = list(sys.modules)
-    for name in reversed(names[: names.index(place.PLACE)] if place.PLACE in names else []):
+    here = names.index(place.PLACE) if place.PLACE in names else len(names)
+    for name in (*names[here + 1 :], *reversed(names[:here])):
         module = sys.modules.get(name)
         if name == "twisted.internet" or module is None:
             continue
