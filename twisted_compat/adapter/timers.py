@@ -148,8 +148,8 @@ class Timers:
         return sorted(waiting, key=_number)
 
     def close(self) -> None:
-        """Let go of the loop and call everything off, as the reactor ends. Whoever has a call that waited may
-        still cancel it: that the reactor was first is no mistake of theirs. It works on a closed loop, too."""
+        """Let go of the loop and call everything off, as the reactor ends. Whoever has a call that waited can
+        still cancel it: that the reactor was first is not their fault. It works on a closed loop, too."""
         self.suspend()
         self.closed = True
         for call in self.getDelayedCalls():

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorSSL, _ISupportsExitSignalCapturing
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.python.threadable import registerAsIOThread
-from zope.interface import implementer
+from zope.interface import classImplements, implementer
 
 from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.parts import Parts
@@ -24,6 +24,7 @@ from twisted_compat.adapter.reactor import AsyncioReactor
 from twisted_compat.bridge.twisted import place
 from twisted_compat.bridge.twisted.clocks import call_later_by
 from twisted_compat.bridge.twisted.threads import ReactorThreadPool
+from twisted_compat.bridge.twisted.tls import secured
 from twisted_compat.bridge.twisted.words import TWISTED
 from twisted_compat.transport.connector import Connector
 from twisted_compat.transport.sockets import Binding
@@ -34,7 +35,7 @@ __all__ = ["TwistedReactor"]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-@implementer(IReactorSSL, _ISupportsExitSignalCapturing)
+@implementer(_ISupportsExitSignalCapturing)
 class TwistedReactor(AsyncioReactor):
     """A reactor on an asyncio loop for programs written for Twisted.
 
@@ -159,8 +160,7 @@ class TwistedReactor(AsyncioReactor):
 
         :param contextFactory: gives each connection its pyOpenSSL context.
         """
-        secured = self._secured(contextFactory, False, factory)
-        return self._listen(port, secured, backlog, interface, "TLS")
+        return self._listen(port, secured(factory, contextFactory, False, self), backlog, interface, "TLS")
 
     def connectSSL(
         self,
@@ -175,12 +175,8 @@ class TwistedReactor(AsyncioReactor):
 
         :param contextFactory: gives the connection its pyOpenSSL context.
         """
-        secured = self._secured(contextFactory, True, factory)
-        return self.connectTCP(host, port, secured, timeout, bindAddress)
-
-    def _secured(self, contextFactory: Any, client: bool, factory: Any) -> TLSMemoryBIOFactory:
-        clock: Any = self  # else it is the global reactor
-        return TLSMemoryBIOFactory(contextFactory, client, factory, clock)
+        speaking_tls = secured(factory, contextFactory, True, self)
+        return self.connectTCP(host, port, speaking_tls, timeout, bindAddress)
 
     # What Twisted's programs use beyond any interface
 
@@ -217,6 +213,10 @@ class TwistedReactor(AsyncioReactor):
         """End the threads and wait for them. Who needs one later gets a new pool."""
         if self._parts is not None:
             self._parts.threads.stop()
+
+
+if find_spec("OpenSSL") is not None:
+    classImplements(TwistedReactor, IReactorSSL)
 
 
 def _plain(binding: Any) -> Any:

@@ -1,6 +1,7 @@
-"""Twisted's own TLS (``twisted.protocols.tls``) over our TCP: what ``startTLS`` does in its vocabulary.
+"""Twisted's own TLS (``twisted.protocols.tls``) over our TCP, on a connection midway or from its beginning.
 
 How a transport is given a layer of its own, and what the layer writes to, is ``transport/layer.py``.
+Twisted's TLS needs pyOpenSSL, which a plain Twisted does without: so it is imported where TLS is asked for.
 """
 
 from __future__ import annotations
@@ -8,12 +9,30 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import directlyProvides
 
 from twisted_compat.transport.layer import put_layer
 
-__all__ = ["start_tls"]
+__all__ = ["secured", "start_tls"]
+
+
+def secured(factory: Any, contextFactory: Any, client: bool, reactor: Any) -> Any:
+    """A factory of protocols that speak TLS, around one of those that don't.
+
+    :param contextFactory: a pyOpenSSL context factory, or a connection creator.
+    :param client: whether this side is TLS's client.
+    :param reactor: by whose time the layer works; without it, that is the global one's.
+    :raises ModuleNotFoundError: without pyOpenSSL.
+    """
+    try:
+        from twisted.protocols.tls import TLSMemoryBIOFactory
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Twisted's TLS needs {error.name}, which is not installed. "
+            "Write: pip install 'twisted-compat[twisted]'",
+            name=error.name,
+        ) from error
+    return TLSMemoryBIOFactory(contextFactory, client, factory, reactor)
 
 
 def start_tls(transport: Any, contextFactory: Any, normal: bool) -> None:
@@ -22,14 +41,15 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool) -> None:
     :param transport: a connected Server or Client; it provides ISSLTransport from now on.
     :param contextFactory: a pyOpenSSL context factory, or a connection creator.
     :param normal: whether the side that connected is TLS's client, as usual.
+    :raises ModuleNotFoundError: without pyOpenSSL.
     """
+    client = transport.is_client == bool(normal)
+    factory = secured(None, contextFactory, client, transport.reactor)
+    # Not told of the connection: the protocol was, when it was made.
+    layer = factory.protocol(factory, transport.protocol, False)
     producer, streaming = transport.producer, transport.streamingProducer
     if producer is not None:
         transport.unregisterProducer()
-    no_factory: Any = None  # there is a protocol already, which was told of the connection when it was made
-    client = transport.is_client == bool(normal)
-    factory = TLSMemoryBIOFactory(contextFactory, client, no_factory, transport.reactor)
-    layer = factory.protocol(factory, transport.protocol, False)
     beneath = put_layer(transport, layer)
     directlyProvides(transport, ISSLTransport)
     layer.makeConnection(beneath)
