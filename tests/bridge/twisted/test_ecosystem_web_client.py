@@ -194,9 +194,6 @@ async def test_treq_gets_and_posts(where: Any) -> None:
             assert BIG in await result(uploaded.content())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="calls that were pending are cancelled"
-)
 @pytest.mark.parametrize("where", [embedded, installed])
 def test_treqs_own_pool_outlives_a_loop(where: Any, loop_factory: LoopFactory) -> None:
     import treq
