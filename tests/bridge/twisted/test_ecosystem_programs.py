@@ -1,12 +1,15 @@
-"""Whole programs on our reactor, each in a process of its own: ``task.react``, a klein site, trial,
+"""Whole programs on our reactor, each in a process of its own: ``task.react``, a klein site, twistd, trial,
 pytest-twisted, Scrapy. On asyncio's loop and on uvloop."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,13 @@ def test_react_ends_with_an_interrupt(loop: str) -> None:
         assert process.stdout.read() == "shutting down\n"
 
 
+def get(port: int, path: str) -> bytes:
+    """A page of a site, with its head."""
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as client, client.makefile("rb") as stream:
+        client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        return stream.read()
+
+
 @each_loop
 def test_klein_runs_a_site_until_it_is_interrupted(loop: str) -> None:
     port = free_port()
@@ -57,11 +67,32 @@ def test_klein_runs_a_site_until_it_is_interrupted(loop: str) -> None:
         assert process.stdout is not None
         while "Starting factory" not in (line := process.stdout.readline()):
             assert line
-        with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:
-            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            assert client.makefile("rb").read().endswith(b"\r\n\r\nhome")
+        assert get(port, "/").endswith(b"\r\n\r\nhome")
         process.send_signal(signal.SIGINT)
         assert "Stopping factory" in process.stdout.read()
+
+
+@each_loop
+def test_twistd_has_a_daemon_serve_files(loop: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    pid_file, log_file, port = tmp_path / "twistd.pid", tmp_path / "twistd.log", free_port()
+    where = [f"--pidfile={pid_file}", f"--logfile={log_file}", f"--reactor={REACTORS[loop]}"]
+    what = ["web", f"--listen=tcp:{port}:interface=127.0.0.1", f"--path={tmp_path}"]
+    done = run([str(Path(sys.executable).with_name("twistd")), *where, *what])
+    assert done.returncode == 0, done.stdout
+    process = int(pid_file.read_text())
+    try:
+        answer = get(port, "/file")
+    finally:
+        os.kill(process, signal.SIGTERM)
+    assert answer.endswith(b"\r\n\r\n" + bytes(1 << 20))
+    deadline = time.monotonic() + DEADLINE
+    while pid_file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    log = log_file.read_text()
+    assert "reactor class: twisted_compat.bridge.twisted.TwistedReactor." in log
+    assert "Server Shut Down." in log
 
 
 @each_loop
@@ -82,10 +113,11 @@ def test_trial_passes_and_fails_as_on_twisteds_own_reactors(loop: str, tmp_path:
 
 @each_loop
 def test_pytest_twisted_runs_what_its_users_write(loop: str) -> None:
-    plugins = ["-p", "no:asyncio", "-p", "no:cacheprovider", "-p", f"{HERE}.pytest_twisted_reactors"]
+    plugins = ["-p", "no:cacheprovider", "-p", f"{HERE}.pytest_twisted_reactors", "-p", "pytest_twisted"]
     cases = Path(__file__).with_name("ecosystem") / "pytest_twisted_cases.py"
-    ours = ["--noconftest", "-c", "/dev/null", f"--reactor={REACTORS[loop]}"]
-    done = run(program("pytest", *plugins, *ours, "-rA", str(cases)))
+    options = ["--noconftest", "-c", "/dev/null", f"--reactor={REACTORS[loop]}", "-rA"]
+    alone = ["env", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"]
+    done = run([*alone, *program("pytest", *plugins, *options, str(cases))])
     outcomes = dict(re.findall(r"^(PASSED|FAILED) .*::(\w+)", done.stdout, re.MULTILINE))
     assert re.search("1 failed, 5 passed", done.stdout), done.stdout
     assert outcomes["FAILED"] == "test_fails"
