@@ -575,6 +575,31 @@ def test_delayed_calls_can_be_asked_for_before_there_is_a_loop(loop_factory: Loo
         loop.close()
 
 
+def test_a_thread_may_call_before_there_is_a_loop_and_between_two(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    seen: list[Any] = []
+
+    def call(*names: str) -> None:
+        for name in names:
+            reactor.callFromThread(seen.append, (name, threading.current_thread() is threading.main_thread()))
+
+    for run in ("first", "second"):
+        seen.clear()
+        call(f"here, {run}")
+        thread = threading.Thread(target=call, args=(f"there, {run}", "and on"))
+        thread.start()
+        thread.join()
+        reactor.callFromThread(seen.append, threading.get_ident())
+        reactor.callFromThread(lambda: seen.append(threading.get_ident()))
+        reactor.callFromThread(reactor.stop)
+        assert seen == []
+        reactor.run()
+        main = threading.get_ident()
+        assert seen == [(f"here, {run}", True), (f"there, {run}", False), ("and on", False), main, main]
+    with pytest.raises(TypeError, match="not callable"):
+        reactor.callFromThread(None)  # type: ignore[arg-type]
+
+
 def test_running_is_told_from_during_startup_on(loop_factory: LoopFactory) -> None:
     reactor = AsyncioReactor(loop_factory=loop_factory)
     seen: dict[str, bool] = {}

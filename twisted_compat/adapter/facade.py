@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from threading import RLock, get_ident
 from typing import Any
 
 from zope.interface import implementer
@@ -15,6 +16,7 @@ from zope.interface import implementer
 from twisted_compat import interfaces
 from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.parts import Parts
+from twisted_compat.adapter.threads import ThreadCall, thread_call
 from twisted_compat.adapter.timers import DelayedCall, Timers
 from twisted_compat.transport.connector import Connector
 from twisted_compat.transport.tcp_listen import Port, Server
@@ -42,6 +44,12 @@ class Facade:
     vocabulary: Vocabulary
     _parts: Parts | None
     _kept_timers: Timers | None  # of an earlier run(), or from before there is a loop: for the next loop
+
+    def __init__(self) -> None:
+        self._home = get_ident()  # the thread that made it
+        # Held where callFromThread must know whether there is a loop. A signal handler may call it, too.
+        self._changing_loop = RLock()
+        self._kept_thread_calls: list[ThreadCall] = []  # as _kept_timers
 
     def _use(self) -> Parts:
         """The parts, on a loop: the running one, or one of our own."""
@@ -185,8 +193,14 @@ class Facade:
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kw: Any) -> None:
         """Call ``callable(*args, **kw)`` in the reactor's thread, soon; the one method that any thread may
-        call."""
-        self._use().threads.callFromThread(callable, *args, **kw)
+        call, at any time. Where there is no loop yet, it waits for one."""
+        if self._parts is None and running_loop() is not None and get_ident() == self._home:
+            self._use()
+        with self._changing_loop:
+            if self._parts is None:  # a thread must not choose the loop
+                self._kept_thread_calls.append(thread_call(callable, args, kw))
+            else:
+                self._parts.threads.callFromThread(callable, *args, **kw)
 
     def callInThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call ``callable(*args, **kwargs)`` in a thread of the pool."""

@@ -53,6 +53,7 @@ class AsyncioReactor(Facade):
         signals: bool = False,
         vocabulary: Vocabulary = NATIVE,
     ) -> None:
+        super().__init__()
         self.vocabulary = vocabulary
         self.running = False
         self._state = State.UNBOUND
@@ -95,7 +96,10 @@ class AsyncioReactor(Facade):
         if self._kept_timers is not None:
             parts.timers.take_over(self._kept_timers)
             self._kept_timers = None
-        self._parts = parts
+        with self._changing_loop:
+            self._parts = parts
+            parts.threads.take(self._kept_thread_calls)
+            self._kept_thread_calls.clear()
         self._state = State.BOUND
         # Called for every write and timer: as attributes of the instance they cost one call, not two.
         self.__dict__.update(parts.hot_methods)
@@ -103,7 +107,10 @@ class AsyncioReactor(Facade):
 
     def _unbind(self) -> None:
         """Let go of the loop."""
-        parts, self._parts = self._parts, None
+        with self._changing_loop:
+            parts, self._parts = self._parts, None
+            if parts is not None and self._owns_loop:
+                self._kept_thread_calls += parts.threads.calls
         if parts is not None:
             unregister_reactor(parts.loop, self)
             for name in parts.hot_methods:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
@@ -19,9 +18,28 @@ from twisted_compat.adapter.thread_pool import ThreadPool
 from twisted_compat.current import work_for
 from twisted_compat.vocabulary import Vocabulary
 
-__all__ = ["REACTOR_POOL_SIZE", "Threads"]
+__all__ = ["REACTOR_POOL_SIZE", "ThreadCall", "Threads", "thread_call"]
 
 REACTOR_POOL_SIZE = 10  # threads; what Twisted's reactors have unless suggestThreadPoolSize says otherwise
+
+
+ThreadCall = tuple[Context, Callable[..., object], tuple[Any, ...], dict[str, Any]]
+"""What is to be called, and in which context."""
+
+
+def thread_call(
+    callable: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> ThreadCall:
+    """A call of ``callFromThread``, to be made in the caller's context.
+
+    :raises TypeError: if ``callable`` can't be called.
+    """
+    if not _is_callable(callable):
+        raise TypeError(
+            f"callFromThread was given {callable!r}, which is not callable. "
+            "Write `reactor.callFromThread(function, *args)`: the function itself, not its result."
+        )
+    return copy_context(), callable, args, kwargs
 
 
 class Threads:
@@ -32,6 +50,7 @@ class Threads:
     :param make_pool: makes the pool, which is then started: has the methods of :class:`ThreadPool`. By
         default :meth:`make_pool`.
     :ivar pool: the pool, or None as long as nobody needed it.
+    :ivar calls: what threads have asked for and is not called yet.
     """
 
     def __init__(
@@ -46,7 +65,7 @@ class Threads:
         self.pool: Any = None
         self._started = False
         self._closed = False
-        self._calls: deque[tuple[Context, Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
+        self.calls: deque[ThreadCall] = deque()
         self._calls_are_due = False  # _make_calls is on its way
         self._ended: asyncio.Future[None] | None = None
 
@@ -113,31 +132,34 @@ class Threads:
         :raises TypeError: if ``callable`` can't be called.
         :raises RuntimeError: if the loop is closed.
         """
-        if not _is_callable(callable):
-            raise TypeError(
-                f"callFromThread was given {callable!r}, which is not callable. "
-                "Write `reactor.callFromThread(function, *args)`: the function itself, not its result."
+        if not self.take([thread_call(callable, args, kwargs)]):
+            raise RuntimeError(
+                f"callFromThread can't call {callable!r}: the reactor's event loop is closed. End the thread "
+                "before the loop, in a function given to "
+                'reactor.addSystemEventTrigger("before", "shutdown", function).'
             )
-        call = (copy_context(), callable, args, kwargs)
-        if not self._loop.is_closed():
-            self._calls.append(call)
-            # In this order: who clears it looks for calls after that.
-            if self._calls_are_due:
-                return
+
+    def take(self, calls: Iterable[ThreadCall]) -> bool:
+        """Have calls made in the loop's thread, in order.
+
+        :returns: False if the loop is closed.
+        """
+        if self._loop.is_closed():
+            return False
+        self.calls.extend(calls)
+        # In this order: who clears it looks for calls after that.
+        if not self._calls_are_due:
             self._calls_are_due = True
-            with suppress(RuntimeError):  # closed just now
+            try:
                 self._loop.call_soon_threadsafe(self._make_calls, context=Context())
-                return
-        raise RuntimeError(
-            f"callFromThread can't call {callable!r}: the reactor's event loop is closed. End the thread "
-            "before the loop, in a function given to "
-            'reactor.addSystemEventTrigger("before", "shutdown", function).'
-        )
+            except RuntimeError:  # closed just now
+                return False
+        return True
 
     def _make_calls(self) -> None:
         """Make the calls that threads have asked for so far. What these ask for in turn waits until timers
         and descriptors have had their turn, so that nobody can hold up the loop."""
-        calls = self._calls
+        calls = self.calls
         try:
             for _ in range(len(calls)):
                 context, func, args, kw = calls.popleft()

@@ -20,14 +20,15 @@ from twisted_compat.adapter.registration import Registration
 __all__ = ["TwistedLog"]
 
 
+_log = Logger(namespace="twisted_compat")
+
+
 class TwistedLog:
     """Twisted's log, with the methods of a :class:`logging.Logger` that the engine calls."""
 
-    _log = Logger(namespace="twisted_compat")
-
     def debug(self, message: str, *args: object) -> None:
         """For who looks for a fault in the engine."""
-        self._log.debug("{message}", message=message % args)
+        _log.debug("{text}", text=message % args)
 
     def info(self, message: str, *args: object) -> None:
         """What happened, as it should."""
@@ -35,7 +36,7 @@ class TwistedLog:
 
     def warning(self, message: str, *args: object) -> None:
         """What will do harm if it goes on."""
-        self._log.warn("{message}", message=message % args)
+        _log.warn("{text}", text=message % args)
 
     def error(self, message: str, *args: object, exc_info: Any = None) -> None:
         """What went wrong.
@@ -44,14 +45,14 @@ class TwistedLog:
             :func:`sys.exc_info`.
         """
         if exc_info is None:
-            self._log.error("{message}", message=message % args)
+            _log.error("{text}", text=message % args)
             return
         if isinstance(exc_info, BaseException):
             exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
         elif not isinstance(exc_info, tuple):
             exc_info = sys.exc_info()
         kind, value, traceback = exc_info
-        log.err(Failure(value, kind, traceback), message % args)
+        _log.failure("{text}", failure=Failure(value, kind, traceback), text=message % args)
 
     def exception(self, message: str, *args: object) -> None:
         """What raised the exception that is being handled."""
