@@ -37,7 +37,7 @@ demo: $(STAMP)
 	$(BIN)/python examples/demo.py --loop asyncio
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 conformance: $(STAMP)
 	$(BIN)/python -m tests.conformance $(ARGS)

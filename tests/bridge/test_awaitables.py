@@ -390,7 +390,7 @@ def test_twisteds_failure_is_one_of_ours_here() -> None:
 
 
 @both
-@pytest.mark.parametrize("plain", [None, 1, "text", [], object(), (n for n in ())], ids=repr)
+@pytest.mark.parametrize("plain", [None, 1, "text", [], object(), (n for n in ())])
 def test_what_cannot_be_awaited_is_refused(make: Any, plain: Any) -> None:
     with pytest.raises(TypeError, match=r"can't be awaited.*\n?.*as_deferred\(coroutine\(\)\)"):
         as_deferred(plain, deferred_class=make)

@@ -67,6 +67,11 @@ class BaseDelayedCall(ABC):
         """
         return self.time
 
+    def seconds(self) -> float:
+        """The time now, in seconds on the clock that it waits for."""
+        now: float = self._clock.seconds()
+        return now
+
     def active(self) -> bool:
         """Whether the call is still to come: neither made nor cancelled."""
         return not (self.called or self.cancelled)
@@ -144,6 +149,6 @@ class BaseDelayedCall(ABC):
             arguments += [f"{key}={safe_repr(value)}" for key, value in self.kw.items()]
             what = f" {name_of(self.func)}({', '.join(arguments)})"
         return (
-            f"<DelayedCall 0x{id(self):x} [{self.time - self._clock.seconds():.6f}s] "
+            f"<DelayedCall 0x{id(self):x} [{self.time - self.seconds():.6f}s] "
             f"called={self.called:d} cancelled={self.cancelled:d}{what}>"
         )

@@ -299,10 +299,6 @@ class DelayedCall(BaseDelayedCall):
         """When the call is due, in seconds on the clock of ``reactor.seconds``."""
         return self._due + self._clock._offset
 
-    def seconds(self) -> float:
-        """The time now, in seconds on the clock of ``reactor.seconds``."""
-        return self._clock.seconds()
-
     def cancel(self) -> None:
         """Don't make the call; see :meth:`BaseDelayedCall.cancel`."""
         # The base's, spelled out: most timeouts end here.

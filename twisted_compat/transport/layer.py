@@ -13,18 +13,11 @@ from zope.interface import directlyProvides, providedBy
 
 from twisted_compat.transport.descriptor import FileDescriptor
 
-__all__ = ["Beneath", "put_layer", "take_layer_away"]
+__all__ = ["Beneath", "forget_layer", "put_layer", "take_layer_away"]
 
-THROUGH_THE_LAYER = (
-    "write",
-    "writeSequence",
-    "loseConnection",
-    "registerProducer",
-    "unregisterProducer",
-    "getHandle",
-    "getPeerCertificate",
-)
-"""What of a transport the layer does in its place."""
+TOLD_TO_THE_LAYER = ("write", "writeSequence", "loseConnection", "registerProducer", "unregisterProducer")
+ASKED_OF_THE_LAYER = ("getHandle", "getPeerCertificate")
+"""What of a transport the layer does, and answers, in its place."""
 
 
 def put_layer(transport: Any, layer: Any) -> Beneath:
@@ -38,14 +31,27 @@ def put_layer(transport: Any, layer: Any) -> Beneath:
     transport.TLS = True
     # Attributes of the instance, in front of the methods of its class: so no write of a connection without a
     # layer, which most are, has to ask whether there is one.
-    for name in THROUGH_THE_LAYER:
+    for name in TOLD_TO_THE_LAYER + ASKED_OF_THE_LAYER:
         setattr(transport, name, getattr(layer, name))
     return Beneath(transport)
 
 
-def take_layer_away(transport: Any) -> None:
-    """The transport is lost: its own methods again, which know that; and no cycle is left."""
-    for name in THROUGH_THE_LAYER:
+def take_layer_away(transport: Any, protocol: Any) -> None:
+    """Undo :func:`put_layer`: the layer could not begin.
+
+    :param protocol: the one from before.
+    """
+    forget_layer(transport, answers_too=True)
+    transport.protocol = protocol
+    transport.TLS = False
+
+
+def forget_layer(transport: Any, *, answers_too: bool = False) -> None:
+    """The transport is lost: its own methods again, which know that.
+
+    :param answers_too: also those that answer, as nobody is left to be told of the loss: no cycle remains.
+    """
+    for name in TOLD_TO_THE_LAYER + (ASKED_OF_THE_LAYER if answers_too else ()):
         transport.__dict__.pop(name, None)
 
 

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from twisted_compat.interfaces import ISystemHandle, ITCPTransport
 from twisted_compat.transport.buffer import WriteBuffer
 from twisted_compat.transport.descriptor import FileDescriptor
-from twisted_compat.transport.layer import take_layer_away
+from twisted_compat.transport.layer import forget_layer
 
 __all__ = ["Connection"]
 
@@ -251,13 +251,17 @@ class Connection(FileDescriptor):
             return
         super().connectionLost(reason)
         if self.TLS:
-            take_layer_away(self)
+            forget_layer(self)
         aborted = self._aborting or reason.check(self.reactor.vocabulary.error.ConnectionAborted)
         self._closeSocket(not aborted)
         # The protocol keeps its transport: without this the two would be a cycle.
         protocol, self.protocol = self.protocol, None
-        if protocol is not None:
-            protocol.connectionLost(reason)
+        try:
+            if protocol is not None:
+                protocol.connectionLost(reason)
+        finally:
+            if self.TLS:
+                forget_layer(self, answers_too=True)
 
     def _closeSocket(self, orderly: bool) -> None:
         """Close the socket: with a FIN if ``orderly``, else with a reset."""

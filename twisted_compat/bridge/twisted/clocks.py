@@ -14,7 +14,7 @@ __all__ = ["call_later_by"]
 
 
 def call_later_by(
-    timers: Timers,
+    find_timers: Callable[[], Timers],
     seconds: Callable[[], float],
     delay: float,
     callable: Callable[..., object],
@@ -24,7 +24,7 @@ def call_later_by(
 ) -> DelayedCall:
     """``reactor.callLater`` while ``reactor.seconds`` is ``seconds``."""
     time = seconds() + delay
-    call = timers.callLater(delay, callable, *args, **kw)
+    call = find_timers().callLater(delay, callable, *args, **kw)
     call.__class__ = _CallByAnotherClock
     call.__dict__.update(_seconds=seconds, _time_at_first=time, _due_at_first=call._due)
     return call

@@ -68,6 +68,8 @@ class TwistedReactor(AsyncioReactor):
 
     def _unbind(self) -> None:
         super()._unbind()
+        if self._replaced_seconds is not None:
+            self.seconds = self._replaced_seconds
         place.detached(self)
 
     def is_attached(self) -> bool:
@@ -113,7 +115,7 @@ class TwistedReactor(AsyncioReactor):
             del self.seconds
         else:
             self._replaced_seconds = replacement
-            self.__dict__["callLater"] = partial(call_later_by, self._timers(), replacement)
+            self.__dict__["callLater"] = partial(call_later_by, self._timers, replacement)
 
     @seconds.deleter
     def seconds(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.interfaces import ISSLTransport
 from zope.interface import directlyProvides
 
-from twisted_compat.transport.layer import put_layer
+from twisted_compat.transport.layer import put_layer, take_layer_away
 
 __all__ = ["secured", "start_tls"]
 
@@ -46,12 +46,18 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool) -> None:
     client = transport.is_client == bool(normal)
     factory = secured(None, contextFactory, client, transport.reactor)
     # Not told of the connection: the protocol was, when it was made.
-    layer = factory.protocol(factory, transport.protocol, False)
+    protocol = transport.protocol
+    layer = factory.protocol(factory, protocol, False)
     producer, streaming = transport.producer, transport.streamingProducer
     if producer is not None:
         transport.unregisterProducer()
     beneath = put_layer(transport, layer)
-    directlyProvides(transport, ISSLTransport)
-    layer.makeConnection(beneath)
-    if producer is not None:
-        transport.registerProducer(producer, streaming)
+    try:
+        layer.makeConnection(beneath)
+        directlyProvides(transport, ISSLTransport)
+    except BaseException:  # such as what the context factory raises: the connection goes on as it was
+        take_layer_away(transport, protocol)
+        raise
+    finally:
+        if producer is not None:
+            transport.registerProducer(producer, streaming)
