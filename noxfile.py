@@ -19,6 +19,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def without_uvloop(session: nox.Session) -> None:
-    """All tests where neither uvloop nor Twisted is installed, as on a machine that can't have them."""
-    session.install("--editable", ".", "pytest", "pytest-asyncio>=1.5", "hypothesis", "redis")
-    session.run("pytest", *session.posargs)
+    """All tests where neither uvloop nor Twisted is installed, as on a machine that can't have them, but for
+    those of what measures or shows them."""
+    helpers = ("anyio", "hypothesis", "pytest", "pytest-asyncio>=1.5", "redis", "sniffio")
+    session.install("--editable", ".", *helpers)
+    about_them = ("benchmarks", "test_howto.py", "test_readme.py")
+    session.run("pytest", *(f"--ignore=tests/{name}" for name in about_them), *session.posargs)

@@ -8,10 +8,24 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from tests.support import TWISTED_IS_INSTALLED
+
 try:
     import uvloop
 except ImportError:
     uvloop = None
+
+TWISTEDS_OWN = [
+    "bridge/test_awaitables.py",
+    "bridge/twisted",
+    "defer/test_coroutine.py",
+    "defer/test_coroutine_cancel.py",
+    "defer/test_coroutine_loops.py",
+    "test_cancellation.py",
+]
+"""What is about Twisted's types beside ours."""
+
+collect_ignore = [] if TWISTED_IS_INSTALLED else TWISTEDS_OWN
 
 
 def _debug(factory: Callable[[], asyncio.AbstractEventLoop]) -> Callable[[], asyncio.AbstractEventLoop]:

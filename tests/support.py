@@ -17,6 +17,13 @@ T = TypeVar("T")
 PEERS_REQUIRED = os.environ.get("TWISTED_COMPAT_REQUIRE_PEERS", "") not in ("", "0")
 """Whether a test may not be skipped for want of what it talks to: so in CI."""
 
+try:
+    import twisted.internet  # "import twisted" alone finds the twisted/plugins of any project
+except ModuleNotFoundError:
+    TWISTED_IS_INSTALLED = False
+else:
+    TWISTED_IS_INSTALLED = twisted.internet is not None
+
 DEADLINE = 10.0  # seconds: far beyond what anything here needs, so that only a hang reaches it
 
 

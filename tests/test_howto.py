@@ -23,7 +23,7 @@ import pytest
 
 from tests.support import free_port, skip_without, within
 
-pytest.importorskip("twisted")
+pytest.importorskip("twisted.internet")
 
 HOWTO = Path(__file__).parents[1] / "docs" / "howto"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

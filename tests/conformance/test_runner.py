@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("twisted")
+pytest.importorskip("twisted.internet")
 pytest.importorskip("uvloop")
 
 from tests.conformance.__main__ import choose, conduct, main, parse

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import DEADLINE, within
+from tests.support import DEADLINE, TWISTED_IS_INSTALLED, within
 from twisted_compat import AsyncioReactor
 from twisted_compat.defer import (
     AlreadyTryingToLockError,
@@ -33,7 +32,7 @@ DEAD = 2**31 - 1  # no process has this id: it is beyond the highest that Linux 
 OURS = "twisted_compat.defer"
 TWISTEDS = "twisted.python.lockfile"
 needs_twisted = pytest.mark.skipif(
-    importlib.util.find_spec("twisted") is None, reason="shares locks with real Twisted, which is optional"
+    not TWISTED_IS_INSTALLED, reason="shares locks with real Twisted, which is optional"
 )
 MODULES = [OURS, pytest.param(TWISTEDS, marks=needs_twisted)]
 
