@@ -44,7 +44,7 @@ def as_future(deferred: Any, *, loop: asyncio.AbstractEventLoop | None = None) -
             f"as_future takes a Deferred, but was given {deferred!r}. For a coroutine write "
             "`asyncio.ensure_future(coroutine)`."
         )
-    return _DeferredFuture(deferred_from(deferred), loop or asyncio.get_running_loop())
+    return _DeferredFuture(deferred, loop or asyncio.get_running_loop())
 
 
 def as_deferred(awaitable: Awaitable[T] | Any, *, deferred_class: type[Any] = Deferred) -> Any:
@@ -72,12 +72,13 @@ def as_deferred(awaitable: Awaitable[T] | Any, *, deferred_class: type[Any] = De
 class _DeferredFuture(asyncio.Future[Any]):
     """The future that stands for a Deferred; to be cancelled it behaves as a task does."""
 
-    def __init__(self, deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: Any, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
-        self._deferred = deferred
+        self._source = source
+        self._deferred = deferred_from(source)
         self._thread = get_ident()
         self._cancel_args: tuple[Any, ...] | None = None  # those of the last cancel(), once there was one
-        deferred.addBoth(self._settle)
+        self._deferred.addBoth(self._settle)
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the Deferred.
@@ -94,7 +95,7 @@ class _DeferredFuture(asyncio.Future[Any]):
             log_failure("The canceller of a Deferred that a future stands for raised", Failure())
             return super().cancel(*self._cancel_args)
         # At the end of its chain may be one that has fired and is paused by hand: cancelling doesn't move it.
-        if not self.done() and self._deferred._end_of_chain().called:
+        if not self.done() and _has_fired(self._source):
             return super().cancel(*self._cancel_args)
         return True
 
@@ -105,8 +106,27 @@ class _DeferredFuture(asyncio.Future[Any]):
         if self._cancel_args is not None and means_cancelled(result):
             super().cancel(*self._cancel_args)
         else:
-            settle_future(self, result)
+            settle_future(self, self._in_its_words(result))
         return None
+
+    def _in_its_words(self, result: Any) -> Any:
+        """A CancelledError of another library's Deferred as that library's own: who awaits it knows that."""
+        if self._source is self._deferred or not isinstance(result, Failure):
+            return result
+        theirs = result.value.__cause__ if isinstance(result.value, CancelledError) else None
+        return result if theirs is None else Failure(theirs, exc_tb=result.getTracebackObject())
+
+
+def _has_fired(deferred: Any) -> bool:
+    """Whether the Deferred has, and the one that it waits for, and so on to the end of the chain."""
+    if isinstance(deferred, Deferred):
+        return deferred._end_of_chain().called
+    while deferred.called:
+        waits_for = getattr(deferred, "result", None)
+        if waits_for is deferred or not hasattr(waits_for, "addCallbacks"):
+            return True
+        deferred = waits_for
+    return False
 
 
 _LATER: Any = object()

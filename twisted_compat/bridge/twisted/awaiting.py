@@ -58,9 +58,12 @@ def _steps_of_await(self: Deferred[Any]) -> Generator[Any, Any, Any]:
             # In a task's turn; but who drives may still be Twisted, as when the task has fired the Deferred
             # that a coroutine of Twisted's waited for. So it has to suit both.
             waiter = _Waiter(self, loop)
-            yield waiter
-            if waiter.future is not None:
-                return waiter.future.result()
+            try:
+                yield waiter
+                if waiter.future is not None:
+                    return waiter.future.result()
+            finally:
+                del waiter  # it has the exception whose traceback has this frame
     return (yield from _steps_without_tasks(self))
 
 
