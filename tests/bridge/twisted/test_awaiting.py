@@ -1,0 +1,490 @@
+"""``await deferred`` in asyncio's tasks, once it is enabled, and what it leaves alone.
+
+What becomes of cancelling: ``test_awaiting_cancel.py``. ``as_future`` and ``as_deferred`` by themselves:
+``tests/bridge/test_awaitables.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet import defer
+from twisted.internet.defer import Deferred, ensureDeferred, fail, inlineCallbacks, succeed
+from twisted.python.failure import Failure
+
+from tests.bridge.twisted.ecosystem.reactors import logged_errors, result
+from tests.support import no_reference_cycles, until, within
+from twisted_compat import defer as ours
+from twisted_compat.bridge.twisted import TwistedReactor, as_deferred, as_future, enable_await
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+pytestmark = pytest.mark.usefixtures("empty_place", "awaiting_enabled")
+
+
+async def wait(deferred: Any) -> Any:
+    """What awaiting gives, within the deadline: in a task."""
+    return await within(waiting(deferred))
+
+
+async def waiting(deferred: Any) -> Any:
+    return await deferred
+
+
+def soon(call: Callable[..., object], *args: Any) -> None:
+    asyncio.get_running_loop().call_soon(call, *args)
+
+
+def outcome(deferred: Any) -> list[Any]:
+    """Where the result of a Deferred will be."""
+    seen: list[Any] = []
+    deferred.addBoth(seen.append)
+    return seen
+
+
+# In a task
+
+
+async def test_a_value() -> None:
+    assert await succeed(1) == 1
+    later: Deferred[int] = Deferred()
+    soon(later.callback, 2)
+    assert await later == 2
+
+
+async def test_a_failure() -> None:
+    def raise_it(_: Any) -> None:
+        raise KeyError("k")
+
+    with pytest.raises(KeyError) as fired:
+        await wait(succeed(1).addCallback(raise_it))
+    assert "raise_it" in [entry.name for entry in fired.traceback]
+    later: Deferred[int] = Deferred()
+    later.addCallback(raise_it)
+    soon(later.callback, 1)
+    with pytest.raises(KeyError) as awaited:
+        await wait(later)
+    assert "raise_it" in [entry.name for entry in awaited.traceback]
+
+
+async def test_a_failure_that_is_awaited_is_not_logged_as_unhandled() -> None:
+    with logged_errors() as errors:
+        for deferred in (fail(KeyError()), Deferred[int]()):
+            if not deferred.called:
+                soon(deferred.errback, KeyError())
+            with pytest.raises(KeyError):
+                await deferred
+        del deferred
+        gc.collect()
+    assert not errors
+
+
+@pytest.mark.parametrize("error", [StopIteration("s"), asyncio.CancelledError("c"), GeneratorExit()])
+async def test_exceptions_that_mean_something_to_coroutines(error: BaseException) -> None:
+    later: Deferred[int] = Deferred()
+
+    async def catch() -> BaseException:
+        try:
+            await later
+        except BaseException as caught:
+            return caught
+        raise AssertionError("nothing was raised")
+
+    soon(later.errback, Failure(error))
+    caught = await within(catch())
+    assert caught is error or caught.__cause__ is error or type(caught) is type(error)
+
+
+async def test_one_that_waits_for_another() -> None:
+    outer: Deferred[Any] = Deferred()
+    inner: Deferred[int] = Deferred()
+    outer.addCallback(lambda _: inner)
+    outer.callback(None)
+    assert outer.called
+    soon(inner.callback, 7)
+    assert await wait(outer) == 7
+    outer = succeed(None).addCallback(lambda _: fail(KeyError()))
+    with pytest.raises(KeyError):
+        await wait(outer)
+
+
+async def test_one_that_is_paused() -> None:
+    deferred = succeed(1)
+    deferred.pause()
+    soon(deferred.unpause)
+    assert await wait(deferred) == 1
+
+
+async def test_its_place_in_the_chain() -> None:
+    """Who awaits gets what the callbacks so far have made of the result."""
+    deferred: Deferred[int] = Deferred()
+    deferred.addCallback(lambda n: n + 1)
+    task = asyncio.ensure_future(waiting(deferred))
+    await asyncio.sleep(0)
+    after = outcome(deferred)
+    deferred.callback(1)
+    assert await within(task) == 2
+    assert after == [None]  # it has been taken, as by as_future
+
+
+async def test_many_that_have_fired_do_not_nest() -> None:
+    async def sum_up() -> int:
+        return sum([await succeed(number) for number in range(10_000)])
+
+    assert await within(sum_up()) == 49_995_000
+
+
+async def test_a_long_chain_of_tasks_and_deferreds() -> None:
+    async def step(number: int) -> int:
+        if not number:
+            later: Deferred[int] = Deferred()
+            soon(later.callback, 0)
+            return await later
+        return int(await as_deferred(asyncio.ensure_future(step(number - 1)))) + 1
+
+    assert await within(step(100)) == 100
+
+
+async def test_awaiting_twice() -> None:
+    fired = succeed(1)
+    assert [await fired, await fired] == [1, 1]
+    failed: Deferred[int] = fail(KeyError("k"))
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            await failed
+    later: Deferred[int] = Deferred()
+    soon(later.callback, 2)
+    assert [await later, await later] == [2, None]  # the first one took it, as as_future does
+
+
+async def test_two_tasks_await_the_same() -> None:
+    deferred: Deferred[int] = Deferred()
+    tasks = [asyncio.ensure_future(waiting(deferred)) for _ in range(2)]
+    await asyncio.sleep(0)
+    deferred.callback(1)
+    assert await within(asyncio.gather(*tasks)) == [1, None]
+
+
+async def test_what_asyncio_waits_with() -> None:
+    deferreds: list[Deferred[int]] = [Deferred() for _ in range(3)]
+    for number, deferred in enumerate(deferreds):
+        soon(deferred.callback, number)
+    assert await within(asyncio.gather(*deferreds[:2])) == [0, 1]
+    assert await asyncio.wait_for(deferreds[2], 5) == 2
+    later: Deferred[int] = Deferred()
+    soon(later.callback, 3)
+    assert await within(asyncio.shield(waiting(later))) == 3
+    first, second = Deferred[int](), Deferred[int]()
+    soon(second.callback, "second")
+    soon(first.callback, "first")
+    completed = [await done for done in asyncio.as_completed([waiting(first), waiting(second)])]
+    assert sorted(completed) == ["first", "second"]
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "TaskGroup"), reason="Python 3.11")
+async def test_a_task_group() -> None:
+    deferreds: list[Deferred[int]] = [Deferred() for _ in range(3)]
+    for number, deferred in enumerate(deferreds):
+        soon(deferred.callback, number)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(waiting(deferred)) for deferred in deferreds]
+    assert [task.result() for task in tasks] == [0, 1, 2]
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python 3.12")
+async def test_an_eager_task() -> None:
+    loop = asyncio.get_running_loop()
+    later: Deferred[int] = Deferred()
+    done = asyncio.eager_task_factory(loop, waiting(succeed(1)))  # type: ignore[attr-defined]
+    assert done.done()
+    begun = asyncio.eager_task_factory(loop, waiting(later))  # type: ignore[attr-defined]
+    assert not begun.done()
+    later.callback(2)
+    assert [await done, await within(begun)] == [1, 2]
+
+
+async def test_results_of_twisteds_helpers() -> None:
+    later: Deferred[int] = Deferred()
+    soon(later.callback, 2)
+    assert await wait(defer.gatherResults([succeed(1), later])) == [1, 2]
+    assert await wait(defer.DeferredList([succeed(1)])) == [(True, 1)]
+    lock = defer.DeferredLock()
+    await lock.acquire()
+    waiting_for_it = lock.acquire()
+    soon(lock.release)
+    assert await wait(waiting_for_it) is lock
+    async with TwistedReactor() as reactor:
+        called: Deferred[str] = Deferred()
+        reactor.callLater(0.001, called.callback, "later")
+        assert await wait(called) == "later"
+
+
+async def test_fired_by_another_task() -> None:
+    deferred: Deferred[int] = Deferred()
+    order: list[str] = []
+
+    async def first() -> None:
+        order.append(f"got {await deferred}")
+
+    async def second() -> None:
+        deferred.callback(1)
+        order.append("fired")
+
+    await within(asyncio.gather(first(), second()))
+    assert order == ["fired", "got 1"]  # a task never runs within another
+
+
+async def test_fired_in_another_thread() -> None:
+    deferred: Deferred[int] = Deferred()
+    task = asyncio.ensure_future(waiting(deferred))
+    await asyncio.sleep(0)
+    thread = threading.Thread(target=deferred.callback, args=(1,))
+    thread.start()
+    with pytest.raises(RuntimeError, match=r"callFromThread\(deferred.callback, result\)"):
+        await within(task)
+    thread.join()
+
+
+async def test_on_the_loop_of_another_thread() -> None:
+    async with TwistedReactor() as reactor:
+
+        async def ask() -> int:
+            deferred: Deferred[int] = Deferred()
+            loop = asyncio.get_running_loop()
+            reactor.callFromThread(loop.call_soon_threadsafe, deferred.callback, 1)
+            return await deferred
+
+        assert await within(asyncio.to_thread(asyncio.run, ask())) == 1
+
+
+@pytest.mark.parametrize("convert", [waiting, as_future], ids=["await", "as_future"])
+async def test_nothing_is_left_behind(convert: Any) -> None:
+    async def value() -> None:
+        later: Deferred[int] = Deferred()
+        soon(later.callback, 1)
+        await convert(later)
+
+    async def failure() -> None:
+        later: Deferred[int] = Deferred()
+        soon(later.errback, KeyError())
+        with contextlib.suppress(KeyError):
+            await convert(later)
+
+    for once in (value, failure):
+        await once()
+        with no_reference_cycles():
+            await once()
+
+
+async def test_a_coroutine_that_is_closed_while_it_waits() -> None:
+    deferred: Deferred[int] = Deferred()
+    coroutine = waiting(deferred)
+    coroutine.send(None)
+    coroutine.close()
+    deferred.callback(1)
+    assert outcome(deferred) == [1]
+
+
+async def test_with_debugging_of_deferreds() -> None:
+    before = defer.getDebugging()
+    defer.setDebugging(True)
+    try:
+        later: Deferred[int] = Deferred()
+        soon(later.callback, 1)
+        assert await later == 1
+        assert await result(ensureDeferred(waiting(succeed(2)))) == 2
+    finally:
+        defer.setDebugging(before)
+
+
+def test_enabling_again_does_nothing() -> None:
+    before = Deferred.__await__
+    enable_await()
+    assert Deferred.__await__ is before
+
+
+async def test_without_it_a_task_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Deferred, "__await__", Deferred.__iter__)  # as Twisted has it
+    with pytest.raises(RuntimeError, match="bad yield"):
+        await wait(Deferred())
+    later: Deferred[int] = Deferred()
+    soon(later.callback, 1)
+    assert await within(as_future(later)) == 1
+
+
+# In coroutines that Twisted drives
+
+
+@inlineCallbacks
+def generator(deferred: Any) -> Any:
+    """A generator of Twisted's, for a result twice as big."""
+    return 2 * (yield deferred)
+
+
+async def coroutine(deferred: Any) -> Any:
+    """A coroutine for Twisted, for a result twice as big."""
+    return 2 * (await deferred)
+
+
+DRIVEN = {
+    "ensureDeferred": lambda deferred: ensureDeferred(coroutine(deferred)),
+    "inlineCallbacks": generator,
+    "inlineCallbacks, from a coroutine": lambda deferred: generator(waiting(deferred)),
+    "fromCoroutine": lambda deferred: Deferred.fromCoroutine(coroutine(deferred)),
+}
+driven = pytest.mark.parametrize("drive", DRIVEN.values(), ids=DRIVEN)
+
+
+@driven
+def test_twisteds_coroutines_outside_of_any_loop(drive: Any) -> None:
+    deferred: Deferred[int] = Deferred()
+    seen = outcome(drive(deferred))
+    assert not seen
+    deferred.callback(1)
+    assert seen == [2]
+    assert outcome(drive(succeed(2))) == [4]
+    (failure,) = outcome(drive(fail(KeyError())))
+    assert failure.check(KeyError)
+
+
+@driven
+async def test_twisteds_coroutines_in_a_callback_of_the_loop(drive: Any) -> None:
+    deferred: Deferred[int] = Deferred()
+    seen: list[Any] = []
+    soon(lambda: drive(deferred).addBoth(seen.append))
+    soon(deferred.callback, 1)
+    await until(lambda: seen)
+    assert seen == [2]
+
+
+@driven
+async def test_twisteds_coroutines_in_a_tasks_turn(drive: Any) -> None:
+    deferred: Deferred[int] = Deferred()
+    seen = outcome(drive(deferred))
+    deferred.callback(1)
+    assert seen == [2]  # at once, on the stack of who fired it
+    failing: Deferred[int] = Deferred()
+    seen = outcome(drive(failing))
+    soon(failing.errback, KeyError())
+    await until(lambda: seen)
+    assert seen[0].check(KeyError)
+    later: Deferred[int] = Deferred()
+    soon(later.callback, 3)
+    assert await wait(drive(later)) == 6
+
+
+@driven
+async def test_a_task_that_fires_what_twisteds_coroutine_awaits(drive: Any) -> None:
+    """So that coroutine goes on, and waits again, in the turn of a task that is not its own."""
+    first: Deferred[int] = Deferred()
+    second: Deferred[int] = Deferred()
+
+    async def both() -> Any:
+        return await drive(first) + await drive(second)
+
+    whole = ensureDeferred(both())
+
+    async def fire() -> str:
+        first.callback(1)
+        return "fired"
+
+    assert await within(asyncio.ensure_future(fire())) == "fired"
+    assert not whole.called
+    soon(second.callback, 10)
+    assert await wait(whole) == 22
+
+
+async def test_a_failure_awaited_twice_is_raised_twice() -> None:
+    async def twice(deferred: Any) -> list[str]:
+        seen = []
+        for _ in range(2):
+            try:
+                await deferred
+            except KeyError as error:
+                seen.append(str(error))
+        deferred.addErrback(lambda failure: seen.append(failure.type.__name__))
+        return seen
+
+    assert await wait(ensureDeferred(twice(fail(KeyError("k"))))) == ["'k'", "'k'", "KeyError"]
+
+
+async def test_twisteds_coroutines_await_asyncios_things() -> None:
+    async def ask() -> Any:
+        future = asyncio.get_running_loop().create_future()
+        soon(future.set_result, 1)
+        return await as_deferred(future), await as_deferred(asyncio.sleep(0, 2))
+
+    assert await wait(ensureDeferred(ask())) == (1, 2)
+
+
+# In coroutines that we drive
+
+
+@pytest.mark.parametrize("fire", ["before", "at once", "later"])
+async def test_our_coroutines_await_twisteds_deferreds(fire: str) -> None:
+    deferred: Deferred[int] = Deferred()
+    if fire == "before":
+        deferred.callback(1)
+    driven = ours.ensureDeferred(coroutine(deferred))
+    if fire == "at once":
+        deferred.callback(1)
+    elif fire == "later":
+        soon(deferred.callback, 1)
+    assert await within(as_future(driven)) == 2
+    failing: Deferred[int] = Deferred()
+    driven = ours.ensureDeferred(coroutine(failing))
+    soon(failing.errback, KeyError())
+    with pytest.raises(KeyError):
+        await within(as_future(driven))
+
+
+async def test_our_coroutine_fires_what_others_await() -> None:
+    """A task's, Twisted's and our coroutines wait for each other."""
+    for_task, for_theirs, for_ours = (Deferred[int]() for _ in range(3))
+
+    async def fire() -> int:
+        for_theirs.callback(1)
+        for_task.callback(2)
+        return await for_ours
+
+    task = asyncio.ensure_future(waiting(for_task))
+    theirs = ensureDeferred(coroutine(for_theirs))
+    await asyncio.sleep(0)
+    native = ours.ensureDeferred(fire())
+    soon(for_ours.callback, 3)
+    assert [await within(task), await wait(theirs), await within(as_future(native))] == [2, 2, 3]
+
+
+# as_future and as_deferred, as they are offered here
+
+
+async def test_as_deferred_makes_deferreds_of_twisteds() -> None:
+    future = asyncio.get_running_loop().create_future()
+    soon(future.set_result, 1)
+    for awaitable, value in (
+        (future, 1),
+        (asyncio.sleep(0, 2), 2),
+        (asyncio.ensure_future(asyncio.sleep(0, 3)), 3),
+        (ours.succeed(4), 4),
+    ):
+        deferred: Any = as_deferred(awaitable)
+        assert isinstance(deferred, Deferred)
+        assert await wait(deferred) == value
+    mine: Deferred[int] = succeed(1)
+    assert as_deferred(mine) is mine
+    listed: Any = defer.DeferredList([mine])
+    assert as_deferred(listed) is listed
+    with pytest.raises(TypeError, match="can't be awaited"):
+        as_deferred(1)  # type: ignore[arg-type]
+
+
+async def test_as_future_takes_the_loop_that_it_is_given(loop_factory: LoopFactory) -> None:
+    loop = asyncio.get_running_loop()
+    deferred: Deferred[int] = succeed(1)
+    assert as_future(deferred, loop=loop).get_loop() is loop
