@@ -111,6 +111,7 @@ class AsyncioReactor(Facade):
             parts, self._parts = self._parts, None
             if parts is not None and self._owns_loop:
                 self._kept_thread_calls += parts.threads.calls
+                parts.threads.calls.clear()  # the loop turns once more as it is closed
         if parts is not None:
             unregister_reactor(parts.loop, self)
             for name in parts.hot_methods:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from zope.interface import directlyProvides, providedBy
+from zope.interface import providedBy
 
 from twisted_compat.transport.descriptor import FileDescriptor
 
@@ -63,7 +63,10 @@ class Beneath:
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
-        directlyProvides(self, providedBy(transport))
+
+    @property
+    def __providedBy__(self) -> Any:  # where zope.interface looks
+        return providedBy(self._transport)
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are (ITransport)."""
