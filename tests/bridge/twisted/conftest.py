@@ -9,6 +9,7 @@ import pytest
 import twisted.internet
 from twisted.internet.defer import Deferred
 
+from tests.bridge.twisted.ecosystem.certificates import Authority
 from twisted_compat.bridge.twisted import TwistedReactor, enable_await, place, uninstall
 
 
@@ -34,3 +35,9 @@ def awaiting_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
     """``enable_await()``, for this test alone."""
     monkeypatch.setattr(Deferred, "__await__", Deferred.__await__)  # which is what it is put back to
     enable_await()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom both sides of TLS trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import io
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from twisted.internet import defer
-from twisted.internet.defer import Deferred, ensureDeferred, fail, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
 from twisted.python.failure import Failure
 
 from tests.bridge.twisted.ecosystem.reactors import logged_errors, result
-from tests.support import no_reference_cycles, until, within
+from tests.support import no_reference_cycles, within
 from twisted_compat import defer as ours
 from twisted_compat.bridge.twisted import TwistedReactor, as_deferred, as_future, enable_await
 
@@ -284,6 +285,34 @@ async def test_nothing_is_left_behind(convert: Any) -> None:
             await once()
 
 
+async def test_a_task_that_waits_can_be_shown() -> None:
+    task = asyncio.ensure_future(waiting(Deferred()))
+    await asyncio.sleep(0)
+    assert "pending" in repr(task)
+    assert task.get_stack()
+    task.print_stack(file=io.StringIO())
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_asked_for_by_another_thread() -> None:
+    loop = asyncio.get_running_loop()
+    deferred: Deferred[int] = Deferred()
+    asked = asyncio.run_coroutine_threadsafe(waiting(deferred), loop)
+    loop.call_later(0.001, deferred.callback, 1)
+    assert await within(asyncio.to_thread(asked.result, 5)) == 1
+
+
+async def test_in_an_asynchronous_generator() -> None:
+    async def each(*deferreds: Any) -> AsyncIterator[Any]:
+        for deferred in deferreds:
+            yield await deferred
+
+    later: Deferred[int] = Deferred()
+    soon(later.callback, 2)
+    assert [result async for result in each(succeed(1), later)] == [1, 2]
+
+
 async def test_a_coroutine_that_is_closed_while_it_waits() -> None:
     deferred: Deferred[int] = Deferred()
     coroutine = waiting(deferred)
@@ -318,185 +347,6 @@ async def test_without_it_a_task_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     later: Deferred[int] = Deferred()
     soon(later.callback, 1)
     assert await within(as_future(later)) == 1
-
-
-# In coroutines that Twisted drives
-
-
-@inlineCallbacks
-def generator(deferred: Any) -> Any:
-    """A generator of Twisted's, for a result twice as big."""
-    return 2 * (yield deferred)
-
-
-async def coroutine(deferred: Any) -> Any:
-    """A coroutine for Twisted, for a result twice as big."""
-    return 2 * (await deferred)
-
-
-DRIVEN = {
-    "ensureDeferred": lambda deferred: ensureDeferred(coroutine(deferred)),
-    "inlineCallbacks": generator,
-    "inlineCallbacks, from a coroutine": lambda deferred: generator(waiting(deferred)),
-    "fromCoroutine": lambda deferred: Deferred.fromCoroutine(coroutine(deferred)),
-}
-driven = pytest.mark.parametrize("drive", DRIVEN.values(), ids=DRIVEN)
-
-
-@driven
-def test_twisteds_coroutines_outside_of_any_loop(drive: Any) -> None:
-    deferred: Deferred[int] = Deferred()
-    seen = outcome(drive(deferred))
-    assert not seen
-    deferred.callback(1)
-    assert seen == [2]
-    assert outcome(drive(succeed(2))) == [4]
-    (failure,) = outcome(drive(fail(KeyError())))
-    assert failure.check(KeyError)
-
-
-@driven
-async def test_twisteds_coroutines_in_a_callback_of_the_loop(drive: Any) -> None:
-    deferred: Deferred[int] = Deferred()
-    seen: list[Any] = []
-    soon(lambda: drive(deferred).addBoth(seen.append))
-    soon(deferred.callback, 1)
-    await until(lambda: seen)
-    assert seen == [2]
-
-
-@driven
-async def test_twisteds_coroutines_in_a_tasks_turn(drive: Any) -> None:
-    deferred: Deferred[int] = Deferred()
-    seen = outcome(drive(deferred))
-    deferred.callback(1)
-    assert seen == [2]  # at once, on the stack of who fired it
-    failing: Deferred[int] = Deferred()
-    seen = outcome(drive(failing))
-    soon(failing.errback, KeyError())
-    await until(lambda: seen)
-    assert seen[0].check(KeyError)
-    later: Deferred[int] = Deferred()
-    soon(later.callback, 3)
-    assert await wait(drive(later)) == 6
-
-
-@driven
-async def test_a_task_that_fires_what_twisteds_coroutine_awaits(drive: Any) -> None:
-    """So that coroutine goes on, and waits again, in the turn of a task that is not its own."""
-    first: Deferred[int] = Deferred()
-    second: Deferred[int] = Deferred()
-
-    async def both() -> Any:
-        return await drive(first) + await drive(second)
-
-    whole = ensureDeferred(both())
-
-    async def fire() -> str:
-        first.callback(1)
-        return "fired"
-
-    assert await within(asyncio.ensure_future(fire())) == "fired"
-    assert not whole.called
-    soon(second.callback, 10)
-    assert await wait(whole) == 22
-
-
-async def test_a_failure_awaited_twice_is_raised_twice() -> None:
-    async def twice(deferred: Any) -> list[str]:
-        seen = []
-        for _ in range(2):
-            try:
-                await deferred
-            except KeyError as error:
-                seen.append(str(error))
-        deferred.addErrback(lambda failure: seen.append(failure.type.__name__))
-        return seen
-
-    assert await wait(ensureDeferred(twice(fail(KeyError("k"))))) == ["'k'", "'k'", "KeyError"]
-
-
-async def test_twisteds_coroutines_await_asyncios_things() -> None:
-    async def ask() -> Any:
-        future = asyncio.get_running_loop().create_future()
-        soon(future.set_result, 1)
-        return await as_deferred(future), await as_deferred(asyncio.sleep(0, 2))
-
-    assert await wait(ensureDeferred(ask())) == (1, 2)
-
-
-# In coroutines that we drive
-
-
-@pytest.mark.parametrize("fire", ["before", "at once", "later"])
-async def test_our_coroutines_await_twisteds_deferreds(fire: str) -> None:
-    deferred: Deferred[int] = Deferred()
-    if fire == "before":
-        deferred.callback(1)
-    driven = ours.ensureDeferred(coroutine(deferred))
-    if fire == "at once":
-        deferred.callback(1)
-    elif fire == "later":
-        soon(deferred.callback, 1)
-    assert await within(as_future(driven)) == 2
-    failing: Deferred[int] = Deferred()
-    driven = ours.ensureDeferred(coroutine(failing))
-    soon(failing.errback, KeyError())
-    with pytest.raises(KeyError):
-        await within(as_future(driven))
-
-
-@ours.inlineCallbacks
-def our_generator(deferred: Any) -> Any:
-    """A generator of ours, for a result twice as big."""
-    return 2 * (yield deferred)
-
-
-@pytest.mark.parametrize(
-    "steps", [lambda deferred: deferred, waiting], ids=["yields it", "yields a coroutine"]
-)
-async def test_our_generators_yield_twisteds_deferreds(steps: Any) -> None:
-    deferred: Deferred[int] = Deferred()
-    seen = outcome(our_generator(steps(deferred)))
-    deferred.callback(1)
-    await until(lambda: seen)
-    assert seen == [2]
-    failing: Deferred[int] = Deferred()
-    seen = outcome(our_generator(steps(failing)))
-    soon(failing.errback, KeyError())
-    await until(lambda: seen)
-    assert seen[0].check(KeyError)
-
-
-@ours.inlineCallbacks
-def delegating(deferred: Any) -> Any:
-    """A generator of ours that hands on what ``await`` yields."""
-    return 2 * (yield from deferred.__await__())
-
-
-async def test_our_generators_hand_on_what_await_yields() -> None:
-    deferred: Deferred[int] = Deferred()
-    seen = outcome(delegating(deferred))
-    deferred.callback(1)
-    await until(lambda: seen)
-    assert seen == [2]
-
-
-async def test_our_coroutine_fires_what_others_await() -> None:
-    """A task's, Twisted's and our coroutines wait for each other."""
-    for_task, for_theirs, for_ours = (Deferred[int]() for _ in range(3))
-
-    async def fire() -> int:
-        for_theirs.callback(1)
-        for_task.callback(2)
-        return await for_ours
-
-    task = asyncio.ensure_future(waiting(for_task))
-    theirs = ensureDeferred(coroutine(for_theirs))
-    await asyncio.sleep(0)
-    native = ours.ensureDeferred(fire())
-    soon(for_ours.callback, 3)
-    assert [await within(task), await wait(theirs), await within(as_future(native))] == [2, 2, 3]
 
 
 # as_future and as_deferred, as they are offered here

@@ -261,6 +261,17 @@ async def test_a_task_group_that_fails() -> None:
     assert (work.calls, failing.calls) == (1, 0)
 
 
+async def test_anyio() -> None:
+    anyio = pytest.importorskip("anyio")
+    work, late = Cancelled(), Cancelled(lambda deferred: deferred.callback("late"))
+    with anyio.move_on_after(0.001) as scope:
+        await work.deferred
+    assert scope.cancelled_caught
+    with anyio.move_on_after(0.001) as scope:
+        assert await late.deferred == "late"
+    assert (work.calls, late.calls) == (1, 1)
+
+
 async def test_shield() -> None:
     work = Cancelled()
     inner = await begun(work.deferred)
