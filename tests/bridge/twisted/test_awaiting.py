@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import io
 import sys
@@ -283,6 +284,22 @@ async def test_nothing_is_left_behind(convert: Any) -> None:
         await once()
         with no_reference_cycles():
             await once()
+
+
+async def test_the_context_of_a_task_stays_its_own() -> None:
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    async def change() -> str:
+        token = variable.set("mine")
+        later: Deferred[int] = Deferred()
+        soon(later.callback, 1)
+        await later
+        seen = variable.get()
+        variable.reset(token)  # which only the same context takes
+        return seen
+
+    assert await within(asyncio.ensure_future(change())) == "mine"
+    assert variable.get() == "unset"
 
 
 async def test_a_task_that_waits_can_be_shown() -> None:

@@ -218,6 +218,8 @@ class Speaking(Protocol):
         log.callWithContext({"note": 1}, log.msg, "in one without a system")
         log.callWithContext({"system": "mine"}, log.callWithContext, {"note": 2}, log.msg, "in two contexts")
         log.msg("said by another", system="another")
+        there: Any = context.get(log.ILogContext)
+        log.msg(f"{there['system']} is {there.get('system')}")
         assert self.transport is not None
         reactor = self.transport.reactor
         reactor.callLater(0, log.msg, "later")
@@ -251,7 +253,7 @@ async def test_who_is_speaking_on_a_connection(events: Events) -> None:
     speaking = "Speaking,0,127.0.0.1"
     assert {said[text] for text in ("before", "after", "later", "on a later turn", "by the loop")} == {"-"}
     assert said["received"] == said["lost"] == said["in one without a system"] == speaking
-    assert said["in a thread"] == speaking
+    assert said["in a thread"] == said[f"{speaking} is {speaking}"] == speaking
     assert said["in a context of mine"] == said["in two contexts"] == "mine"
     assert said["said by another"] == "another"
     assert said["made"].endswith("Speakers")  # the port's: it is being served then

@@ -15,6 +15,7 @@ import pytest
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IOpenSSLContextFactory, ISSLTransport
+from twisted.internet.main import installReactor
 from zope.interface import implementer
 
 from tests.bridge.twisted.ecosystem.certificates import Authority
@@ -288,3 +289,14 @@ async def test_on_a_connection_that_is_lost(authority: Authority) -> None:
             server.transport.startTLS(authority.server_options())
         server.transport.write(b"nobody reads this")
         assert len(server.reasons) == 1
+
+
+@pytest.mark.filterwarnings("ignore:twisted.internet.reactor is:RuntimeWarning")
+async def test_what_is_twisteds_reactor_does_not_matter(authority: Authority) -> None:
+    """TLS works by the time of the reactor that it is on."""
+    installReactor(object())
+    async with two_of_ours() as (server, client):
+        secure(server, client, authority)
+        for one, other in ((server, client), (client, server)):
+            one.transport.write(b"x")
+            await until(lambda other=other: other.take(b"x"))
