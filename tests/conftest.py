@@ -32,6 +32,7 @@ def _debug(factory: Callable[[], asyncio.AbstractEventLoop]) -> Callable[[], asy
     def make() -> asyncio.AbstractEventLoop:
         loop = factory()
         loop.set_debug(True)
+        loop.slow_callback_duration = 60  # on a busy machine anything may be slow, and would be logged
         return loop
 
     return make
