@@ -158,6 +158,38 @@ def test_no_call_of_a_thread_is_lost_while_loops_come_and_go(loop_factory: LoopF
         assert [n for thread, n in made if thread == number] == list(range(count))
 
 
+def test_a_thread_with_a_loop_of_its_own_does_not_choose_that(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    made: list[int] = []
+
+    async def call() -> None:
+        reactor.callFromThread(lambda: made.append(threading.get_ident()))
+        reactor.callFromThread(reactor.stop)
+
+    calling = threading.Thread(target=asyncio.run, args=(call(),))
+    calling.start()
+    calling.join(DEADLINE)
+    assert not made
+    run_until_stopped(reactor)
+    assert made == [threading.get_ident()]
+
+
+def test_its_own_thread_does_choose_the_loop_that_runs(loop_factory: LoopFactory) -> None:
+    reactor = AsyncioReactor()
+
+    async def main() -> None:
+        called = asyncio.Event()
+        reactor.callFromThread(called.set)
+        await within(called.wait())
+        assert reactor.loop is asyncio.get_running_loop()
+        reactor.stop()
+        await within(reactor.stopped())
+
+    loop = loop_factory()
+    loop.run_until_complete(main())
+    loop.close()
+
+
 async def test_threads_of_the_pool_are_given_and_counted() -> None:
     async with AsyncioReactor() as reactor:
         reactor.suggestThreadPoolSize(3)
