@@ -96,7 +96,6 @@ def test_it_can_be_installed_once_more_for_the_next_run(current_loop: None) -> N
     assert len(seen) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the second takes another loop")
 def test_installing_it_twice_keeps_what_has_begun(current_loop: None, request: pytest.FixtureRequest) -> None:
     scrapy.install()
     loop = asyncio.get_event_loop_policy().get_event_loop()

@@ -54,6 +54,7 @@ def install() -> ScrapyReactor:
     if running_loop() is None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        reactor.attach(loop_factory=lambda: loop)
+        reactor.attach(loop)
+        reactor._owns_loop = True  # as one that it makes when it is needed
     place.put(reactor)
     return reactor
