@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -14,6 +15,10 @@ try:
     import uvloop
 except ImportError:
     uvloop = None
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background: the programs that tests start, and interrupt, would ignore it as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TWISTEDS_OWN = [
     "bridge/test_awaitables.py",
