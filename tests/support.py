@@ -7,6 +7,7 @@ import asyncio
 import gc
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -43,6 +44,15 @@ async def until(condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"not reached within {seconds} s: {condition}")
         await asyncio.sleep(0.001)
+    return result
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    """Like :func:`until`, where there is no loop."""
+    deadline = time.monotonic() + DEADLINE
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "not reached in time"
+        time.sleep(0.001)
     return result
 
 

@@ -10,27 +10,17 @@ import pickle
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.support import DEADLINE
+from tests.support import DEADLINE, eventually
 from twisted_compat.adapter.thread_pool import ThreadPool
 from twisted_compat.failure import Failure
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """Like ``until``, where there is no loop."""
-    deadline = time.monotonic() + DEADLINE
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "not reached in time"
-        time.sleep(0.001)
-    return result
 
 
 @pytest.fixture

@@ -5,26 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.support import DEADLINE, until, within
+from tests.support import DEADLINE, eventually, until, within
 from twisted_compat.adapter.threads import Threads
 from twisted_compat.vocabulary import NATIVE
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """Like ``until``, where there is no loop."""
-    deadline = time.monotonic() + DEADLINE
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "not reached in time"
-        time.sleep(0.001)
-    return result
 
 
 async def test_the_pool_is_made_when_asked_for() -> None:
