@@ -36,8 +36,6 @@ __all__ = ["Facade"]
 class Facade:
     """The methods of a reactor that its parts are behind.
 
-    No ABC: trial and Twisted's tests assign to the ``__class__`` of reactors, which takes plain classes.
-
     :ivar vocabulary: the types to speak.
     """
 
@@ -53,6 +51,7 @@ class Facade:
 
     def _use(self) -> Parts:
         """The parts, on a loop: the running one, or one of our own."""
+        # No abstract method: Twisted's tests assign to a reactor's __class__, which an ABC does not let them.
         raise NotImplementedError(f"{type(self).__name__} must define _use()")
 
     # Time (IReactorTime)

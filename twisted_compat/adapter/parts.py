@@ -59,10 +59,7 @@ class Parts:
         :param keep_calls: let the delayed calls wait for the next loop.
         """
         self._closing = True
-        if keep_calls:
-            self.timers.suspend()
-        else:
-            self.timers.close()
+        self._end_timers(keep_calls)
         self.names.close()
         try:
             if self.shutdown.hurried:
@@ -78,11 +75,16 @@ class Parts:
         """Close whatever is there, such as what triggers of "after" and the last threads' results opened."""
         self.names.close()
         self.shutdown.lose_all(why)
-        if not keep_calls:
-            self.timers.close()
+        self._end_timers(keep_calls)
         self.fdset.close()
         if self.signals is not None:
             self.signals.restore()
+
+    def _end_timers(self, keep_calls: bool) -> None:
+        if keep_calls:
+            self.timers.suspend()
+        else:
+            self.timers.close()
 
     def abandon(self) -> None:
         """The loop was closed by its owner, with the reactor still on it: close the sockets without it."""

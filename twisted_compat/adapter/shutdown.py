@@ -98,9 +98,8 @@ class Shutdown:
     def lose_all(self, why: str) -> None:
         """Tell every connection that is being made, and every descriptor, that it is lost."""
         for _ in range(ROUNDS):
-            known = self._connecting() + self._fdset.descriptors()
-            known += [d for d in self._reactor.removeAll() if d not in known]
-            open_ones = [descriptor for descriptor in known if id(descriptor) not in self._told]
+            known = (*self._connecting(), *self._fdset.descriptors(), *self._reactor.removeAll())
+            open_ones = [d for key, d in {id(d): d for d in known}.items() if key not in self._told]
             if not open_ones:
                 return
             for descriptor in open_ones:

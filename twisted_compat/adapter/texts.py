@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted_compat._frames import is_ours
 
-__all__ = ["name_of", "safe_repr", "where_called_from"]
+__all__ = ["caller", "name_of", "safe_repr", "where_called_from"]
 
 
 def name_of(function: Any) -> str:
@@ -25,9 +25,18 @@ def safe_repr(value: object) -> str:
         return f"<{type(value).__qualname__} whose repr raised {type(error).__name__}>"
 
 
+def caller() -> tuple[FrameType, int]:
+    """The frame outside this package that called into it.
+
+    :returns: with how far up it is, as ``warnings.warn`` counts its ``stacklevel`` where this is called.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and is_ours(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1
+    return frame, level
+
+
 def where_called_from() -> str:
     """The file and line outside this package that called into it: "file.py:12"."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_back is not None and is_ours(frame.f_code.co_filename):
-        frame = frame.f_back
-    return "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    frame, _ = caller()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -166,9 +166,8 @@ class Threads:
                 context.run(_call_logged, self._vocabulary.log, func, args, kw)
         finally:
             self._calls_are_due = False
-            if calls and not self._calls_are_due:  # a thread may just have seen to it
-                self._calls_are_due = True
-                self._loop.call_soon(self._make_calls, context=Context())
+            if calls:
+                self.take(())
 
     async def close(self) -> None:
         """End the pool and wait until its threads have ended.

@@ -14,6 +14,7 @@ from typing import Any
 from zope.interface import implementer
 
 from twisted_compat.interfaces import ISystemHandle, ITCPTransport
+from twisted_compat.transport import sockets
 from twisted_compat.transport.buffer import WriteBuffer
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.layer import forget_layer
@@ -63,6 +64,15 @@ class Connection(FileDescriptor):
     def getHandle(self) -> Any:
         """The socket (ISystemHandle)."""
         return self.socket
+
+    def getHost(self) -> Any:
+        """The address of this end (IPv4Address or IPv6Address)."""
+        if self._host is not None:
+            return self._host
+        host = sockets.address_of(self.reactor.vocabulary, self.socket.getsockname())
+        if self.connected:  # else it is not the last word
+            self._host = host
+        return host
 
     def logPrefix(self) -> str:
         """The protocol's name and this side's role, for log lines (ILoggingContext)."""

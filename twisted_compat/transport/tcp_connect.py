@@ -324,21 +324,12 @@ class Client(Connection):
         finally:
             self.connector.connectionLost(reason)
 
-    def getHost(self) -> Any:
-        """The local address (IPv4Address or IPv6Address)."""
-        if self._host is not None:
-            return self._host
-        host = sockets.address_of(self.reactor.vocabulary, self.socket.getsockname())
-        if self.connected:  # else it is not the last word
-            self._host = host
-        return host
-
     def getPeer(self) -> Any:
         """The address connected to (IPv4Address or IPv6Address): never a name."""
         if self._peer is not None:
             return self._peer
         peer = sockets.address_of(self.reactor.vocabulary, self.realAddress)
-        if self.connected:  # as above
+        if self.connected:  # else it is not the last word
             self._peer = peer
         return peer
 

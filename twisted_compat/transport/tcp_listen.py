@@ -100,12 +100,6 @@ class Server(Connection):
             introduce(protocol, transport)
         return transport
 
-    def getHost(self) -> Any:
-        """The address of this end (IPv4Address or IPv6Address)."""
-        if self._host is None:
-            self._host = sockets.address_of(self.reactor.vocabulary, self.socket.getsockname())
-        return self._host
-
     def getPeer(self) -> Any:
         """The client's address (IPv4Address or IPv6Address)."""
         if self._peer is None:

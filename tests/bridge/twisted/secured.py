@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import pytest
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 
 from tests.bridge.twisted.ecosystem.certificates import Authority
@@ -16,6 +17,7 @@ from twisted_compat.bridge.twisted import TwistedReactor
 
 __all__ = [
     "BIG",
+    "MARKS",
     "Connecting",
     "Notes",
     "Serving",
@@ -27,6 +29,12 @@ __all__ = [
     "read_exactly",
     "secure",
     "two_of_ours",
+]
+
+MARKS = [
+    pytest.mark.usefixtures("empty_place"),
+    # Of pyOpenSSL about how Twisted's certificates use it.
+    pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
 ]
 
 BIG = bytes(range(256)) * 4096  # 1 MiB: beyond what sockets take at once

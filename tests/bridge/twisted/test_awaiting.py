@@ -21,6 +21,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
 from twisted.python.failure import Failure
 
+from tests.bridge.twisted.awaited import outcome, soon, wait, waiting
 from tests.bridge.twisted.ecosystem.reactors import logged_errors, result
 from tests.support import no_reference_cycles, within
 from twisted_compat import defer as ours
@@ -29,26 +30,6 @@ from twisted_compat.bridge.twisted import TwistedReactor, as_deferred, as_future
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 pytestmark = pytest.mark.usefixtures("empty_place", "awaiting_enabled")
-
-
-async def wait(deferred: Any) -> Any:
-    """What awaiting gives, within the deadline: in a task."""
-    return await within(waiting(deferred))
-
-
-async def waiting(deferred: Any) -> Any:
-    return await deferred
-
-
-def soon(call: Callable[..., object], *args: Any) -> None:
-    asyncio.get_running_loop().call_soon(call, *args)
-
-
-def outcome(deferred: Any) -> list[Any]:
-    """Where the result of a Deferred will be."""
-    seen: list[Any] = []
-    deferred.addBoth(seen.append)
-    return seen
 
 
 # In a task

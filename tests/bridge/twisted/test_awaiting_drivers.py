@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred, fail, inlineCallbacks, succeed
 
+from tests.bridge.twisted.awaited import outcome, soon, wait, waiting
 from tests.support import until, within
 from twisted_compat import defer as ours
 from twisted_compat.bridge.twisted import as_deferred, as_future
@@ -17,26 +18,6 @@ from twisted_compat.bridge.twisted import as_deferred, as_future
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 pytestmark = pytest.mark.usefixtures("empty_place", "awaiting_enabled")
-
-
-async def wait(deferred: Any) -> Any:
-    """What awaiting gives, within the deadline: in a task."""
-    return await within(waiting(deferred))
-
-
-async def waiting(deferred: Any) -> Any:
-    return await deferred
-
-
-def soon(call: Callable[..., object], *args: Any) -> None:
-    asyncio.get_running_loop().call_soon(call, *args)
-
-
-def outcome(deferred: Any) -> list[Any]:
-    """Where the result of a Deferred will be."""
-    seen: list[Any] = []
-    deferred.addBoth(seen.append)
-    return seen
 
 
 @inlineCallbacks

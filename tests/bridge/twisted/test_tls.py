@@ -21,6 +21,7 @@ from zope.interface import implementer
 from tests.bridge.twisted.ecosystem.certificates import Authority
 from tests.bridge.twisted.secured import (
     BIG,
+    MARKS,
     Connecting,
     Notes,
     Serving,
@@ -35,11 +36,7 @@ from tests.bridge.twisted.secured import (
 )
 from tests.support import DEADLINE, until, within
 
-pytestmark = [
-    pytest.mark.usefixtures("empty_place"),
-    # Of pyOpenSSL about how Twisted's certificates use it.
-    pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
-]
+pytestmark = MARKS
 
 
 # One side of ours

@@ -6,12 +6,12 @@ import asyncio
 import socket
 import weakref
 
-import pytest
 from twisted.internet.error import ConnectionDone, ConnectionLost
 
 from tests.bridge.twisted.ecosystem.certificates import Authority
 from tests.bridge.twisted.secured import (
     BIG,
+    MARKS,
     Notes,
     Serving,
     attached,
@@ -24,11 +24,7 @@ from tests.bridge.twisted.secured import (
 )
 from tests.support import until, within
 
-pytestmark = [
-    pytest.mark.usefixtures("empty_place"),
-    # Of pyOpenSSL about how Twisted's certificates use it.
-    pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
-]
+pytestmark = MARKS
 
 
 async def test_closing_before_the_peer_knows_of_tls(authority: Authority) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import ISSLTransport
 from tests.bridge.twisted.ecosystem.certificates import Authority
 from tests.bridge.twisted.secured import (
     BIG,
+    MARKS,
     Connecting,
     Notes,
     Serving,
@@ -22,11 +23,7 @@ from tests.bridge.twisted.secured import (
 )
 from tests.support import DEADLINE, free_port, until, within
 
-pytestmark = [
-    pytest.mark.usefixtures("empty_place"),
-    # Of pyOpenSSL about how Twisted's certificates use it.
-    pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.mark.parametrize(

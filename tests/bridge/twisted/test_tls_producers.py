@@ -11,17 +11,14 @@ from zope.interface import implementer
 
 from tests.bridge.twisted.ecosystem.certificates import Authority
 from tests.bridge.twisted.secured import (
+    MARKS,
     Notes,
     secure,
     two_of_ours,
 )
 from tests.support import until
 
-pytestmark = [
-    pytest.mark.usefixtures("empty_place"),
-    # Of pyOpenSSL about how Twisted's certificates use it.
-    pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
-]
+pytestmark = MARKS
 
 PIECE = bytes(1 << 16)
 

@@ -103,10 +103,6 @@ class _Waiter(Deferred[Any]):
         self._deferred.cancel()
         return None
 
-    def addCallbacks(self, *args: Any, **kw: Any) -> Any:
-        """Called by Twisted's driver, through :meth:`addBoth` as well."""
-        return self._deferred.addCallbacks(*args, **kw)
-
     def addBoth(self, callback: Callable[..., Any], *args: Any, **kw: Any) -> Any:
         """Called by Twisted's driver."""
         return self._deferred.addBoth(callback, *args, **kw)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
@@ -18,9 +17,9 @@ import twisted.internet
 from twisted.internet.main import installReactor
 from zope.interface import implementedBy
 
-from twisted_compat._frames import is_ours
 from twisted_compat.adapter.embed import ReactorProxy
 from twisted_compat.adapter.loops import running_loop
+from twisted_compat.adapter.texts import caller
 from twisted_compat.current import attached_reactor
 
 __all__ = ["PLACE", "STAND_IN", "attached", "detached", "put", "warn_of_another", "who_is_there"]
@@ -30,6 +29,7 @@ PLACE = "twisted.internet.reactor"
 _lock = threading.RLock()
 _all: WeakSet[Any] = WeakSet()  # every TwistedReactor that has taken a loop and not let go of it
 _installed: Any = None  # by install()
+_shown: Any = None  # what we have put there last
 
 
 def _attached() -> list[Any]:
@@ -98,9 +98,6 @@ def _is_ours(there: Any) -> bool:
     return there is STAND_IN or there is _installed or there is _shown
 
 
-_shown: Any = None  # what we have put there last
-
-
 def _show() -> None:
     """Have in the place what belongs there, unless another's is there.
 
@@ -128,14 +125,11 @@ def warn_of_another(loop: Any) -> None:
     there = sys.modules.get(PLACE)
     if there is None or _is_ours(there) or running_loop() is not loop:
         return
-    level, frame = 1, sys._getframe()
-    above: FrameType | None = frame.f_back
-    while above is not None and is_ours(above.f_code.co_filename):
-        level, above = level + 1, above.f_back
+    _, level = caller()
     warnings.warn(
         f"twisted.internet.reactor is {there!r}, and the running loop is to have another. Parts of Twisted "
         "that ask for the former will wait for ever unless somebody runs it. Call "
         "twisted_compat.bridge.twisted.install() before anything imports twisted.internet.reactor.",
         RuntimeWarning,
-        stacklevel=level + 1,
+        stacklevel=level,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
@@ -39,21 +39,22 @@ def logged_errors() -> Iterator[list[str]]:
 
 
 @asynccontextmanager
-async def embedded() -> AsyncIterator[Any]:
+async def _faultless(make: Callable[[], Any]) -> AsyncIterator[Any]:
+    """A reactor, in the block in which nothing may be logged as an error."""
+    with logged_errors() as errors:
+        async with make() as reactor:
+            yield reactor
+    assert not errors, "\n".join(errors)
+
+
+def embedded() -> AbstractAsyncContextManager[Any]:
     """A reactor in the running loop."""
-    with logged_errors() as errors:
-        async with TwistedReactor() as reactor:
-            yield reactor
-    assert not errors, "\n".join(errors)
+    return _faultless(TwistedReactor)
 
 
-@asynccontextmanager
-async def installed() -> AsyncIterator[Any]:
+def installed() -> AbstractAsyncContextManager[Any]:
     """``twisted.internet.reactor``, on the running loop."""
-    with logged_errors() as errors:
-        async with install() as reactor:
-            yield reactor
-    assert not errors, "\n".join(errors)
+    return _faultless(install)
 
 
 def on_a_fresh_loop(loop_factory: Callable[[], asyncio.AbstractEventLoop], main: Awaitable[T]) -> T:
