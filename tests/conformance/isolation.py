@@ -6,12 +6,9 @@ And no two children, nor anything else here, get in each other's way over a port
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
-from functools import cache
+
+from tests.networks import in_a_network, why_no_network
 
 __all__ = ["isolated", "why_not_isolated"]
 
@@ -28,29 +25,13 @@ link set outside up
 route add 224.0.0.0/4 dev outside
 """
 
-# The shell is replaced by the command, and unshare(1) by the shell: the process keeps its number.
-SET_UP_AND_RUN = 'printf %s "$0" | ip -batch - && exec "$@"'
-
 
 def isolated(command: Sequence[str]) -> list[str]:
     """The command line that runs ``command`` in a network namespace of its own; ``command`` itself where that
     is impossible."""
-    return list(command) if why_not_isolated() else _in_a_namespace(command)
+    return list(command) if why_not_isolated() else in_a_network(NETWORK, command)
 
 
-@cache
 def why_not_isolated() -> str | None:
     """Why children can't have namespaces here; None if they can."""
-    if not sys.platform.startswith("linux"):
-        return "only Linux has them"
-    if os.geteuid() != 0:
-        return "only root may make them"
-    missing = [program for program in ("unshare", "ip") if shutil.which(program) is None]
-    if missing:
-        return f"{' and '.join(missing)} missing"
-    trial = subprocess.run(_in_a_namespace(["true"]), capture_output=True, text=True)
-    return None if trial.returncode == 0 else trial.stderr.strip().replace("\n", "; ") or "unshare failed"
-
-
-def _in_a_namespace(command: Sequence[str]) -> list[str]:
-    return ["unshare", "--net", "sh", "-c", SET_UP_AND_RUN, NETWORK, *command]
+    return why_no_network(NETWORK)
