@@ -18,7 +18,9 @@ from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.threads import ThreadCall, thread_call
 from twisted_compat.adapter.timers import DelayedCall, Timers
+from twisted_compat.transport import udp
 from twisted_compat.transport.connector import Connector
+from twisted_compat.transport.multicast import MulticastPort
 from twisted_compat.transport.tcp_listen import Port, Server
 from twisted_compat.vocabulary import Vocabulary
 
@@ -29,6 +31,9 @@ __all__ = ["Facade"]
     interfaces.IReactorTime,
     interfaces.IReactorFDSet,
     interfaces.IReactorTCP,
+    interfaces.IReactorUDP,
+    interfaces.IReactorMulticast,
+    interfaces.IReactorSocket,
     interfaces.IReactorThreads,
     interfaces.IReactorPluggableResolver,
     interfaces.IReactorPluggableNameResolver,
@@ -155,7 +160,43 @@ class Facade:
         connector.connect()
         return connector
 
-    # Sockets that exist already (of IReactorSocket, the streams)
+    # UDP (IReactorUDP, IReactorMulticast)
+
+    def listenUDP(
+        self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
+    ) -> udp.Port:
+        """Send and receive datagrams; see :class:`~twisted_compat.transport.udp.Port`.
+
+        :param port: the port number; 0 lets the system choose (``getHost()`` tells which).
+        :param protocol: a DatagramProtocol, whose transport the port becomes.
+        :param interface: the IPv4 or IPv6 address to bind to; "" is every IPv4 address, "::" every IPv6 one.
+        :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
+        :raises CannotListenError: if the address can't be had. InvalidAddressError, if it is none.
+        """
+        self._use().ownership.check("reactor.listenUDP")
+        listening = udp.Port(port, protocol, interface, maxPacketSize, self)
+        listening.startListening()
+        return listening
+
+    def listenMulticast(
+        self,
+        port: int,
+        protocol: Any,
+        interface: str = "",
+        maxPacketSize: int = 8192,
+        listenMultiple: bool = False,
+    ) -> MulticastPort:
+        """As :meth:`listenUDP`, for datagrams to groups; see
+        :class:`~twisted_compat.transport.multicast.MulticastPort`.
+
+        :param listenMultiple: whether several sockets of this host may share the address and port.
+        """
+        self._use().ownership.check("reactor.listenMulticast")
+        listening = MulticastPort(port, protocol, interface, maxPacketSize, self, listenMultiple)
+        listening.startListening()
+        return listening
+
+    # Sockets that exist already (IReactorSocket)
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
         """Accept connections from a socket that is bound and listening already. The number is duplicated:
@@ -187,6 +228,25 @@ class Facade:
         os.fstat(fileDescriptor)  # as above
         self._use().ownership.check("reactor.adoptStreamConnection")
         return Server.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
+
+    def adoptDatagramPort(
+        self, fileDescriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int = 8192
+    ) -> udp.Port:
+        """Send and receive datagrams on a socket that is bound already. The number is duplicated: close your
+        own.
+
+        :param fileDescriptor: the socket's number.
+        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param protocol: a DatagramProtocol, whose transport the port becomes.
+        :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
+        :raises UnsupportedAddressFamily: for any other family.
+        :raises OSError: if it is no socket. UnsupportedSocketType, if it is one of another type.
+        """
+        os.fstat(fileDescriptor)  # as above
+        self._use().ownership.check("reactor.adoptDatagramPort")
+        port = udp.Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize)
+        port.startListening()
+        return port
 
     # Threads (IReactorThreads)
 

@@ -297,12 +297,13 @@ class IReactorSocket(Interface):
         :raises UnsupportedAddressFamily: the family is unknown here.
         """
 
-    def adoptStreamConnection(fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> None:
+    def adoptStreamConnection(fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
         """Serve a connection that stands already, as if a port had accepted it.
 
         :param fileDescriptor: its number.
         :param addressFamily: such as ``socket.AF_INET``.
         :param factory: makes the protocol.
+        :returns: the transport; None if the factory made no protocol.
         :raises UnsupportedAddressFamily: the family is unknown here.
         """
 

@@ -1,8 +1,9 @@
-"""What TCP needs of the operating system's sockets, said once: literals, addresses, binding, errno -> error,
-a spare fd.
+"""What the transports need of the operating system's sockets, said once: literals, addresses, making and
+binding, errno -> error, a spare fd.
 
-Used by :mod:`.tcp_connect` and :mod:`.tcp_listen`. Nothing here knows a descriptor or a reactor; whatever is
-handed to a user (an address, an error) is made from the vocabulary that the caller passes in.
+Nothing here knows a descriptor or a reactor; whatever is handed to a user (an address, an error) is made from
+the vocabulary that the caller passes in. What is particular to the names of UNIX sockets is in
+:mod:`.unix_path`.
 """
 
 from __future__ import annotations
@@ -15,25 +16,35 @@ from typing import Any, NamedTuple
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = [
+    "AF_UNIX",
     "Binding",
     "SocketAddress",
     "SpareDescriptor",
     "address_of",
+    "adopted_socket",
     "bind_error",
     "bind_socket",
+    "check_family",
     "connect_error",
+    "datagram_socket",
+    "family_of",
     "is_ipv4",
     "is_ipv6",
     "literal_address",
     "local_address",
     "numeric_port",
     "resolved_address",
+    "same_host_and_port",
+    "scoped_host",
     "stream_socket",
 ]
 
 SocketAddress = tuple[Any, ...]
-"""What the socket module takes: ``(host, port)`` for IPv4, ``(host, port, flow info, scope id)`` for IPv6."""
+"""What the socket module takes for IP: ``(host, port)`` for IPv4, ``(host, port, flow info, scope id)`` for
+IPv6."""
 
+AF_UNIX: int | None = getattr(socket, "AF_UNIX", None)
+"""The family of UNIX sockets; None on a system that has none."""
 
 
 class Binding(NamedTuple):
@@ -115,22 +126,39 @@ def resolved_address(address: Any, port: int) -> SocketAddress:
 
 
 def family_of(address: SocketAddress) -> socket.AddressFamily:
-    """AF_INET or AF_INET6, by the shape of a socket address."""
+    """AF_INET or AF_INET6, by the shape of an IP socket address."""
     return socket.AF_INET if len(address) == 2 else socket.AF_INET6
 
 
-def address_of(vocabulary: Vocabulary, address: SocketAddress) -> Any:
-    """The vocabulary's TCP address object for what ``accept``, ``getsockname`` or ``getpeername`` returned.
+def address_of(vocabulary: Vocabulary, address: Any, type: str = "TCP") -> Any:
+    """The vocabulary's address object for what ``accept``, ``getsockname`` or ``getpeername`` returned.
 
     A scoped IPv6 host carries its scope in its text too (``fe80::1%eth0``), so that it can be connected to as
-    it stands.
+    it stands. A UNIX socket's name is no tuple; where it has none, it is None.
+
+    :param type: "TCP" or "UDP", for IP.
     """
+    if not isinstance(address, tuple):
+        return vocabulary.address.UNIXAddress(address or None)
     if len(address) == 2:
-        return vocabulary.address.IPv4Address("TCP", *address)
-    host, port, flow, scope = address
-    if scope and "%" not in host:
-        host = socket.getnameinfo((host, port, flow, scope), _NUMERIC_NAME)[0]
-    return vocabulary.address.IPv6Address("TCP", host, port, flow, scope)
+        return vocabulary.address.IPv4Address(type, *address)
+    _, port, flow, scope = address
+    return vocabulary.address.IPv6Address(type, scoped_host(address), port, flow, scope)
+
+
+def scoped_host(address: SocketAddress) -> str:
+    """The host of an IPv6 socket address, with its scope if it has one."""
+    host: str = address[0]
+    if address[3] and "%" not in host:
+        return socket.getnameinfo(address, _NUMERIC_NAME)[0]
+    return host
+
+
+def same_host_and_port(one: SocketAddress, other: SocketAddress) -> bool:
+    """Whether two IP socket addresses of one family mean the same, however their hosts are spelled."""
+    family = socket.AF_INET6 if ":" in one[0] else socket.AF_INET
+    packed = [socket.inet_pton(family, address[0].partition("%")[0]) for address in (one, other)]
+    return packed[0] == packed[1] and one[1] == other[1]
 
 
 def numeric_port(vocabulary: Vocabulary, port: int | str) -> int:
@@ -153,13 +181,50 @@ def numeric_port(vocabulary: Vocabulary, port: int | str) -> int:
 
 
 def stream_socket(family: int) -> socket.socket:
-    """A new non-blocking TCP socket that child processes do not inherit.
+    """A new non-blocking stream socket that child processes do not inherit.
 
     :raises OSError: if the process or the machine has no descriptor left, or lacks the family.
     """
-    skt = socket.socket(family, socket.SOCK_STREAM)
+    return _nonblocking(socket.socket(family, socket.SOCK_STREAM))
+
+
+def datagram_socket(family: int) -> socket.socket:
+    """As :func:`stream_socket`, for datagrams."""
+    return _nonblocking(socket.socket(family, socket.SOCK_DGRAM))
+
+
+def _nonblocking(skt: socket.socket) -> socket.socket:
     skt.setblocking(False)
     return skt
+
+
+def check_family(vocabulary: Vocabulary, family: int, families: tuple[int | None, ...]) -> None:
+    """Refuse to adopt a socket of a family that is none of ``families``.
+
+    :raises UnsupportedAddressFamily: for any other.
+    """
+    if family not in families:
+        raise vocabulary.error.UnsupportedAddressFamily(family)
+
+
+def adopted_socket(vocabulary: Vocabulary, fd: int, family: int, type: int) -> socket.socket:
+    """A socket that somebody else made, duplicated, and non-blocking now, for both.
+
+    :raises OSError: if ``fd`` is no socket.
+    :raises UnsupportedSocketType: if it is one of another type.
+    """
+    skt = socket.fromfd(fd, family, type)
+    try:
+        real = skt.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
+        if real != type:
+            raise vocabulary.error.UnsupportedSocketType(
+                f"Descriptor {fd} is a {socket.SocketKind(real).name} socket, and not a "
+                f"{socket.SocketKind(type).name} one."
+            )
+        return _nonblocking(skt)
+    except BaseException:
+        skt.close()
+        raise
 
 
 def bind_socket(
@@ -175,7 +240,7 @@ def bind_socket(
     if os.name == "posix" and sys.platform != "cygwin":
         if reuse_address:
             skt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
+        if reuse_port and hasattr(socket, "SO_REUSEPORT"):
             skt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     skt.bind(local_address(skt.family, host, port))
 

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from twisted.internet import address, defer, error, interfaces
 from twisted.python import failure
 from zope.interface import classImplements, implementedBy
 
+from twisted_compat import transport
 from twisted_compat.adapter import delayed_call, facade, names
 from twisted_compat.adapter.reactor import AsyncioReactor
 from twisted_compat.bridge.twisted.logs import TwistedLog
 from twisted_compat.bridge.twisted.tls import start_tls
-from twisted_compat.transport import connector, descriptor, tcp, tcp_connect, tcp_listen
+from twisted_compat.transport import tcp
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["TWISTED"]
@@ -40,7 +43,8 @@ def declare() -> None:
     """Declare of the engine's classes that they implement, of Twisted's interfaces, those that have the names
     of ours."""
     classes: list[Any] = [facade.Facade, AsyncioReactor]
-    for module in (delayed_call, names, connector, descriptor, tcp, tcp_connect, tcp_listen):
+    names_of_transports = [f"{transport.__name__}.{found.name}" for found in iter_modules(transport.__path__)]
+    for module in (delayed_call, names, *map(import_module, names_of_transports)):
         classes += [thing for thing in vars(module).values() if isinstance(thing, type)]
     for cls in classes:
         if cls.__module__.startswith("twisted_compat."):

@@ -1,0 +1,308 @@
+"""A socket for datagrams, bound and in use: what UDP and UNIX datagram ports have in common.
+
+:class:`DatagramPort` receives, a bounded number in each turn of the loop, tells the protocol, and closes.
+``udp.py`` and ``unix_datagram.py`` make the socket and know its addresses. What is sent goes out at once or
+never: datagrams are not kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from zope.interface import implementer
+
+from twisted_compat.interfaces import IListeningPort, ILoggingContext, IReadDescriptor, ISystemHandle
+from twisted_compat.transport import sockets
+from twisted_compat.transport.closing import Closing
+from twisted_compat.transport.descriptor import FileDescriptor
+from twisted_compat.transport.introduce import log_prefix
+
+__all__ = ["DatagramPort"]
+
+DATAGRAMS_A_TURN = 128
+"""How many datagrams are received before it is the others' turn: about a millisecond for small answers."""
+
+_NO_ROOM = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
+# What the kernel says, at the next call, of a datagram that was sent before: see udp(7) and icmp(7).
+_ABOUT_AN_EARLIER_ONE = frozenset(
+    getattr(errno, name)
+    for name in (
+        "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENONET", "ENOPROTOOPT", "EOPNOTSUPP",
+        "EMSGSIZE", "ECONNRESET", "EACCES", "EPERM", "EPROTO", "ETIMEDOUT",
+    )
+    if hasattr(errno, name)
+)  # fmt: skip
+
+
+@implementer(IListeningPort, IReadDescriptor, ILoggingContext, ISystemHandle)
+class DatagramPort(FileDescriptor):
+    """A port for datagrams and the protocol that receives them.
+
+    State, in FileDescriptor's own flags: idle (``connected`` 0) -> in use (``connected`` 1), also while it is
+    asked to stop -> idle, ``disconnected`` 1. ``startListening`` may follow again.
+
+    :param protocol: has the methods of a DatagramProtocol.
+    :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
+    :ivar protocol: who is told; may be replaced.
+    :ivar socket: the socket; None when not in use.
+    :ivar maxThroughput: bytes that are received in one turn, about, so that the others get theirs.
+    :ivar datagrams_dropped: how many datagrams were given up because the kernel had no room for them.
+    """
+
+    turn_flush = True  # for the reactor: never blocks, and its number is its own until it is closed
+    addressFamily: int = socket.AF_INET
+    socketType = socket.SOCK_DGRAM
+    maxThroughput = 256 * 1024
+    _type: ClassVar[str]  # for the log
+    _reading = False
+    # Whether a sender's address is told as the kernel gave it; else _deliver sees to it.
+    _tells_address_as_it_is = True
+    # The address that the protocol was told of last, and the same as the kernel has it: most datagrams are
+    # answers, and their address need not be looked at once more.
+    _told: Any = None
+    _sender: Any = None
+
+    def __init__(self, protocol: Any, maxPacketSize: int = 8192, reactor: Any = None) -> None:
+        super().__init__(reactor)
+        self.protocol = protocol
+        self.maxPacketSize = maxPacketSize
+        self.socket: socket.socket | None = None
+        self.datagrams_dropped = 0
+        self._adopted: socket.socket | None = None
+        self._closing = Closing()
+        self._refusal: Any = None
+        self._address: Any = None  # the last one, of a port that is closed
+
+    # What a subclass gives
+
+    def _bound_socket(self) -> socket.socket:
+        """A new socket, as the port was asked for, or CannotListenError."""
+        raise NotImplementedError(f"{type(self).__name__} must define _bound_socket()")
+
+    def _place(self) -> str:
+        """Where it is, for messages."""
+        raise NotImplementedError(f"{type(self).__name__} must define _place()")
+
+    # Beginning
+
+    def adopt(self, fileDescriptor: int) -> None:
+        """Use a socket that somebody else made and bound (IReactorSocket); before :meth:`startListening`.
+
+        :param fileDescriptor: its descriptor; it is duplicated. Made non-blocking, for both.
+        :raises OSError: if it is no socket. UnsupportedSocketType, if it is one of another type.
+        """
+        self._adopted = sockets.adopted_socket(
+            self.reactor.vocabulary, fileDescriptor, self.addressFamily, self.socketType
+        )
+
+    def fileno(self) -> int:
+        """The socket's number; -1 when not in use."""
+        return -1 if self.socket is None else self.socket.fileno()
+
+    def getHandle(self) -> Any:
+        """The socket (ISystemHandle)."""
+        return self.socket
+
+    def createInternetSocket(self) -> socket.socket:
+        """A new non-blocking socket of ``self.addressFamily``."""
+        return sockets.datagram_socket(self.addressFamily)
+
+    def startListening(self) -> None:
+        """Bind, and start the protocol, which may write from now on (IListeningPort).
+
+        :raises CannotListenError: if the system refuses the address.
+        :raises AlreadyListened: if the port is in use.
+        """
+        self._refuse_if_in_use()
+        self._begin(self._bound_socket() if self._adopted is None else self._adopted)
+
+    def _refuse_if_in_use(self) -> None:
+        if self.connected:
+            raise self.reactor.vocabulary.error.AlreadyListened(
+                f"{self!r} is in use already. Write reactor.listenUDP(...) for a second port."
+            )
+
+    def _begin(self, skt: socket.socket) -> None:
+        self._adopted = None
+        self.socket = skt
+        self.connected, self.disconnected = 1, 0
+        protocol, vocabulary = self.protocol, self.reactor.vocabulary
+        try:
+            self._log_beginning(log_prefix(vocabulary, protocol))
+            self.startReading()
+            protocol.makeConnection(self)
+        except BaseException:
+            self._close_socket()
+            if getattr(protocol, "transport", None) is self:
+                protocol.transport = None
+            raise
+
+    def _log_beginning(self, prefix: str) -> None:
+        self.reactor.vocabulary.log.info("%s starting on %s", prefix, self._place())
+
+    # Receiving
+
+    def startReading(self) -> None:
+        """Receive datagrams, from now on or again."""
+        self._reading = True
+        super().startReading()
+
+    def stopReading(self) -> None:
+        """Leave datagrams in the kernel's queue until :meth:`startReading`."""
+        self._reading = False
+        super().stopReading()
+
+    def doRead(self) -> Any:
+        """Datagrams wait: receive a bounded number of them (IReadDescriptor).
+
+        :returns: ConnectionLost if the socket is unusable.
+        """
+        assert self.socket is not None
+        receive, size, room = self.socket.recvfrom, self.maxPacketSize, self.maxThroughput
+        for _ in range(DATAGRAMS_A_TURN):
+            try:
+                data, sender = receive(size)
+            except (BlockingIOError, InterruptedError):
+                return None
+            except OSError as error:
+                if not self._survives(error):
+                    lost = self.reactor.vocabulary.error.ConnectionLost(str(error))
+                    lost.__cause__ = error.with_traceback(None)  # whose frames would keep this port
+                    return lost
+            else:
+                try:
+                    if self._tells_address_as_it_is:
+                        self._told = self._sender = sender
+                        self.protocol.datagramReceived(data, sender)
+                    else:
+                        self._deliver(data, sender)
+                except (KeyboardInterrupt, SystemExit):
+                    raise
+                except BaseException:  # CancelledError too: it is about the protocol, and not about the port
+                    self.reactor.vocabulary.log.exception("datagramReceived of %r raised", self.protocol)
+                room -= len(data)
+            if room <= 0 or not self._reading:
+                break
+        return None
+
+    def _deliver(self, data: bytes, sender: Any) -> None:
+        """Tell the protocol of a datagram from whom it can't be told as it is."""
+        raise NotImplementedError(f"{type(self).__name__} must define _deliver()")
+
+    def _survives(self, error: OSError) -> bool:
+        """Receiving failed: whether that was about one datagram, and not about the socket."""
+        if error.errno == errno.ECONNREFUSED:
+            self._tell_refused()
+        elif error.errno not in _ABOUT_AN_EARLIER_ONE and error.errno not in _NO_ROOM:
+            return False
+        else:
+            self.reactor.vocabulary.log.debug("%r: a datagram came to nothing: %s", self, error)
+        return True
+
+    # Sending
+
+    def _send_failed(self, error: OSError, send: Callable[..., Any], *args: Any) -> None:
+        """``send(*args)`` raised: drop the datagram, try once more, or say why it can't be sent.
+
+        :raises MessageLengthError: if it is too long.
+        :raises OSError: for what the writer may do something about.
+        """
+        if error.errno == errno.ECONNREFUSED and self._is_refusal_of_an_earlier_one():
+            self._refused_later()
+            try:
+                send(*args)  # the error is told, and out of the way
+                return
+            except OSError as again:
+                error = again
+        if error.errno in _NO_ROOM or error.errno == errno.ECONNREFUSED:
+            self.datagrams_dropped += 1
+        elif error.errno == errno.EMSGSIZE:
+            raise self.reactor.vocabulary.error.MessageLengthError(
+                f"{len(args[0])} bytes are too many for one datagram here"
+            ) from error
+        else:
+            raise error
+
+    def _is_refusal_of_an_earlier_one(self) -> bool:
+        return True
+
+    def _refused_later(self) -> None:
+        """Tell the protocol on a later turn, once: not inside its write."""
+        if self._refusal is None:
+            self._refusal = self.reactor.callLater(0, self._tell_refused)
+
+    def _tell_refused(self) -> None:
+        """Nobody receives what is sent to the peer. The port goes on."""
+        self._refusal = None
+        try:
+            self.protocol.connectionRefused()
+        except Exception:
+            self.reactor.vocabulary.log.exception("connectionRefused of %r raised", self.protocol)
+
+    # Closing
+
+    def stopListening(self) -> Any:
+        """Stop (IListeningPort). Nothing is received any more.
+
+        :returns: a Deferred that fires, on a later turn, when the port is closed; None if it was not in use.
+        """
+        if not self.connected:
+            return None
+        self.stopReading()
+        return self._closing.ask(self)
+
+    def loseConnection(self, _connDone: Any = None) -> Any:
+        """:meth:`stopListening`, by the name that transports have for it."""
+        return self.stopListening()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """Close the socket and stop the protocol, at once. A second call does nothing."""
+        if self.socket is None:
+            return
+        place = self._place()
+        self._close_socket()
+        self.reactor.vocabulary.log.info("(%s Port %s Closed)", self._type, place)
+        self._closing.done(self, self.protocol.doStop)
+
+    def _close_socket(self) -> None:
+        super().connectionLost(None)
+        skt, self.socket = self.socket, None
+        self._told = self._sender = None
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None and refusal.active():
+            refusal.cancel()
+        if skt is not None:
+            self._address = self._address_of(skt)
+            skt.close()  # not shut down: whoever we adopted it from may go on with it
+
+    def doWrite(self) -> None:
+        """Never called: nothing waits to be written."""
+        raise RuntimeError("A port for datagrams sends each at once, and is not watched for writability.")
+
+    # Saying what it is
+
+    def getHost(self) -> Any:
+        """The address that it is bound to (IListeningPort); of a closed port, the last one.
+
+        :raises RuntimeError: if it has never been in use.
+        """
+        if self.socket is not None:
+            return self._address_of(self.socket)
+        if self._address is None:
+            raise RuntimeError("A port that is not in use has no address yet. Call startListening() first.")
+        return self._address
+
+    def _address_of(self, skt: socket.socket) -> Any:
+        return sockets.address_of(self.reactor.vocabulary, skt.getsockname(), "UDP")
+
+    def logPrefix(self) -> str:
+        """The protocol's name and the kind of port, for log lines (ILoggingContext)."""
+        return f"{log_prefix(self.reactor.vocabulary, self.protocol)} ({self._type})"
+
+    def __repr__(self) -> str:
+        kind = type(self.protocol)
+        where = f"on {self._place()}" if self.socket is not None else "(not listening)"
+        return f"<{kind.__module__}.{kind.__qualname__} {where}>"
