@@ -21,14 +21,22 @@ WARM_UP = 0.3
 """Seconds that a server is loaded, at the most, before it is measured."""
 
 
-def connect(port: int) -> socket.socket:
-    """A connection to the server: blocking, without Nagle's delay."""
-    connection = socket.create_connection((HOST, port), timeout=PATIENCE)
+def connect(port: int, datagrams: bool = False) -> socket.socket:
+    """A connection to the server: blocking, without Nagle's delay.
+
+    :param datagrams: whether it shall be a UDP socket that knows the server for its only peer.
+    """
+    if datagrams:
+        connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        connection.connect((HOST, port))
+    else:
+        connection = socket.create_connection((HOST, port), timeout=PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # From here on it blocks. A time limit of Python's would cost a poll for each call; the kernel's is free.
     connection.settimeout(None)
+    patience = struct.pack("@ll", *divmod(int(PATIENCE * 10**6), 10**6))  # a timeval
     for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        connection.setsockopt(socket.SOL_SOCKET, limit, struct.pack("@ll", PATIENCE, 0))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, limit, patience)
     return connection
 
 
@@ -40,19 +48,21 @@ def reset(connection: socket.socket) -> None:
 
 
 @contextmanager
-def connections(port: int, count: int) -> Iterator[list[socket.socket]]:
+def connections(port: int, count: int, datagrams: bool = False) -> Iterator[list[socket.socket]]:
     """So many connections, while the block runs; garbage collection is off meanwhile.
 
+    :param datagrams: see :func:`connect`.
     :raises ConnectionError: if the server leaves a ``recv`` or a ``send`` in the block waiting for too long.
     """
     made: list[socket.socket] = []
     try:
         for _ in range(count):
-            made.append(connect(port))
+            made.append(connect(port, datagrams))
         gc.disable()
         yield made
     except BlockingIOError as timeout:
-        raise ConnectionError(f"The server did not answer for {PATIENCE} seconds.") from timeout
+        lost = ", or a datagram was lost" if datagrams else ""
+        raise ConnectionError(f"The server did not answer for {PATIENCE} seconds{lost}.") from timeout
     finally:
         gc.enable()
         for each in made:

@@ -6,6 +6,7 @@ from ..model import Scenario
 from . import (
     broadcast,
     bulk,
+    datagrams,
     deferreds,
     echo,
     lines,
@@ -22,6 +23,7 @@ __all__ = ["SCENARIOS"]
 
 _MODULES = (
     echo,
+    datagrams,
     lines,
     resp,
     web,

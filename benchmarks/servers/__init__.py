@@ -3,16 +3,16 @@
 ``__main__`` starts one: ``python -m benchmarks.servers PEER WORKLOAD`` prints its port and serves until it is
 terminated. ``twisted_style`` has the workloads as Twisted's API has them, written once, for ``ours``,
 ``under_twisted`` and ``ours_twisted`` to serve; ``asyncio_protocol`` and ``asyncio_streams`` have the same
-workloads in asyncio's two ways; each has a table of them. ``web`` is a site for whoever runs Twisted.
-``raw_epoll`` is the least that a server in Python can do. A library is imported only by the server that needs
-it, so that no peer pays for another's.
+workloads in asyncio's two ways; each has a table of them, and all but streams one of datagrams. ``web`` is a
+site for whoever runs Twisted. ``raw_epoll`` is the least that a server in Python can do. A library is
+imported only by the server that needs it, so that no peer pays for another's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["ANEW", "BACKLOG", "GREETING", "OF_TWISTED", "PIECE", "WORKLOADS", "pieces"]
+__all__ = ["ANEW", "BACKLOG", "GREETING", "OF_DATAGRAMS", "OF_TWISTED", "PIECE", "WORKLOADS", "pieces"]
 
 BACKLOG = 1024
 
@@ -36,6 +36,10 @@ WORKLOADS = {
     "greet": "sends a byte to whoever connects, and keeps the connection",
 }
 """What each workload's server does, whoever the peer is. All put up with clients that go away."""
+
+OF_DATAGRAMS = {"udp-echo": "sends each datagram back to where it came from"}
+"""The same of what listens for UDP, where there are no connections: peers that have only streams don't serve
+it."""
 
 OF_TWISTED = {"web": "answers HTTP requests with a few words"}
 """The same of what stands on Twisted: only peers that run its own protocols serve it."""

@@ -7,19 +7,19 @@ to see that a peer does what it should.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ..loops import new_loop
 from ..peers import PEERS
 from ..processes import settle_in
-from . import BACKLOG, OF_TWISTED, WORKLOADS
+from . import BACKLOG, OF_DATAGRAMS, OF_TWISTED, WORKLOADS
 
 
 def main() -> None:
     """Serve what the command line names, until terminated."""
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Run a server.")
     parser.add_argument("peer", choices=PEERS)
-    parser.add_argument("workload", nargs="+", choices=(*WORKLOADS, *OF_TWISTED))
+    parser.add_argument("workload", nargs="+", choices=(*WORKLOADS, *OF_DATAGRAMS, *OF_TWISTED))
     parser.add_argument("--core", type=int, help="the core to stay on")
     parser.add_argument("--lifetime", type=int, default=0, help="seconds to live at most (0: no limit)")
     parser.add_argument("--backlog", type=int, default=BACKLOG, help="length of the listen queue")
@@ -31,8 +31,10 @@ def main() -> None:
 def serve(name: str, workloads: Sequence[str], backlog: int) -> None:
     """Serve ``workloads`` as the peer ``name``; a library is imported by whoever needs it."""
     peer = PEERS[name]
-    if peer.kind not in ("twisted", "ours-twisted") and (unfit := OF_TWISTED.keys() & set(workloads)):
-        raise ValueError(f"{name} doesn't serve {' or '.join(sorted(unfit))}: that stands on Twisted")
+    if peer.kind not in ("twisted", "ours-twisted"):
+        _refuse(name, workloads, OF_TWISTED, "that stands on Twisted")
+    if peer.kind == "streams":
+        _refuse(name, workloads, OF_DATAGRAMS, "a stream has no datagrams")
     if peer.kind == "ours":
         from . import ours
 
@@ -59,6 +61,12 @@ def serve(name: str, workloads: Sequence[str], backlog: int) -> None:
         raw_epoll.serve(workloads, backlog)
     else:
         raise ValueError(f"{name} is no server")
+
+
+def _refuse(name: str, workloads: Sequence[str], unfit: Collection[str], why: str) -> None:
+    """Raise ValueError if some of these are among the workloads."""
+    if asked := sorted(set(workloads).intersection(unfit)):
+        raise ValueError(f"{name} doesn't serve {' or '.join(asked)}: {why}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""Every workload as an ``asyncio.Protocol``: the transports that the loop itself has."""
+"""Every workload as asyncio's ``Protocol`` or ``DatagramProtocol``: the transports that a loop itself has."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from ..processes import HOST, announce
 from . import pieces, resp_asyncio
 
-__all__ = ["PROTOCOLS", "Connected", "LineProtocol", "serve"]
+__all__ = ["DATAGRAMS", "PROTOCOLS", "Connected", "LineProtocol", "serve"]
 
 LONGEST = 16384
 """Bytes of the longest line that is put up with: LineReceiver's limit."""
@@ -109,6 +110,16 @@ class Greet(Connected):
         self.transport.write(b"!")
 
 
+class UdpEcho(asyncio.DatagramProtocol):
+    transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # as above
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        self.transport.sendto(data, addr)
+
+
 PROTOCOLS: dict[str, Callable[[], asyncio.Protocol]] = {
     "echo": Echo,
     "lines": Lines,
@@ -122,10 +133,18 @@ PROTOCOLS: dict[str, Callable[[], asyncio.Protocol]] = {
 }
 """What makes a protocol for each connection, by workload."""
 
+DATAGRAMS: dict[str, Callable[[], asyncio.DatagramProtocol]] = {"udp-echo": UdpEcho}
+"""What makes the protocol that all datagrams are given to, by workload."""
+
 
 def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
     """Serve until terminated, each on a port of its own."""
     for workload in workloads:
-        listening = loop.create_server(PROTOCOLS[workload], HOST, 0, backlog=backlog)
-        announce(loop.run_until_complete(listening).sockets[0].getsockname()[1])
+        if workload in DATAGRAMS:
+            receiving = loop.create_datagram_endpoint(DATAGRAMS[workload], local_addr=(HOST, 0))
+            name = loop.run_until_complete(receiving)[0].get_extra_info("sockname")
+        else:
+            listening = loop.create_server(PROTOCOLS[workload], HOST, 0, backlog=backlog)
+            name = loop.run_until_complete(listening).sockets[0].getsockname()
+        announce(name[1])
     loop.run_forever()

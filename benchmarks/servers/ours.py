@@ -10,8 +10,7 @@ import twisted_compat
 from twisted_compat import AsyncioReactor, interfaces, protocol
 from twisted_compat.protocols import basic
 
-from ..processes import HOST, announce
-from .twisted_style import factory
+from .twisted_style import listen
 
 __all__ = ["WORDS", "serve"]
 
@@ -23,9 +22,7 @@ def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: in
 
     async def main() -> None:
         async with AsyncioReactor() as reactor:
-            for workload in workloads:
-                port = reactor.listenTCP(0, factory(workload, WORDS), backlog=backlog, interface=HOST)
-                announce(port.getHost().port)
+            listen(reactor, workloads, WORDS, backlog)
             await reactor.stopped()
 
     loop.run_until_complete(main())

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from twisted_compat.bridge.twisted import install
 
-from .under_twisted import listen
+from .twisted_style import listen
+from .under_twisted import words
 
 __all__ = ["serve"]
 
@@ -18,7 +19,7 @@ def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: in
 
     async def main() -> None:
         async with install() as reactor:
-            listen(reactor, workloads, backlog)
+            listen(reactor, workloads, words(), backlog)
             await reactor.stopped()
 
     loop.run_until_complete(main())

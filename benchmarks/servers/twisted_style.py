@@ -6,14 +6,15 @@ The two differ in where their modules come from and in nothing else, so everythi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zope.interface import implementer
 
+from ..processes import HOST, announce
 from . import pieces, resp
 
-__all__ = ["PROTOCOLS", "factory"]
+__all__ = ["DATAGRAMS", "PROTOCOLS", "factory", "listen"]
 
 
 def _echo(words: Any) -> type[Any]:
@@ -133,6 +134,14 @@ def _greet(words: Any) -> type[Any]:
     return Greet
 
 
+def _udp_echo(words: Any) -> type[Any]:
+    class UdpEcho(words.protocol.DatagramProtocol):  # type: ignore[misc]  # a base that is Any: see the top
+        def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            self.transport.write(datagram, addr)
+
+    return UdpEcho
+
+
 PROTOCOLS: dict[str, Callable[[Any], type[Any]]] = {
     "echo": _echo,
     "lines": _lines,
@@ -144,6 +153,22 @@ PROTOCOLS: dict[str, Callable[[Any], type[Any]]] = {
     "resp-null": resp.null,
 }
 """What makes each workload's protocol, for one server, of the words that it is given."""
+
+DATAGRAMS: dict[str, Callable[[Any], type[Any]]] = {"udp-echo": _udp_echo}
+"""The same of those whose protocol is given datagrams."""
+
+
+def listen(reactor: Any, workloads: Sequence[str], words: Any, backlog: int) -> None:
+    """Serve workloads, each on a port of its own, which is told.
+
+    :param words: as for :func:`factory`.
+    """
+    for workload in workloads:
+        if workload in DATAGRAMS:
+            port = reactor.listenUDP(0, DATAGRAMS[workload](words)(), interface=HOST)
+        else:
+            port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
+        announce(port.getHost().port)
 
 
 def factory(workload: str, words: Any) -> Any:

@@ -7,10 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..loops import new_loop
-from ..processes import HOST, announce
-from .twisted_style import factory
+from .twisted_style import listen
 
-__all__ = ["install", "listen", "serve", "words"]
+__all__ = ["install", "serve", "words"]
 
 
 def install(loop: str) -> Any:
@@ -31,7 +30,7 @@ def install(loop: str) -> Any:
 def serve(loop: str, workloads: Sequence[str], backlog: int) -> None:
     """Serve until terminated, each on a port of its own."""
     reactor = install(loop)
-    listen(reactor, workloads, backlog)
+    listen(reactor, workloads, words(), backlog)
     reactor.run()
 
 
@@ -42,10 +41,3 @@ def words() -> Any:
     from twisted.protocols import basic
 
     return SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=internet)
-
-
-def listen(reactor: Any, workloads: Sequence[str], backlog: int) -> None:
-    """Serve workloads, each on a port of its own, which is told."""
-    for workload in workloads:
-        port = reactor.listenTCP(0, factory(workload, words()), backlog=backlog, interface=HOST)
-        announce(port.getHost().port)

@@ -22,6 +22,17 @@ def test_connections_are_blocking_and_without_delay() -> None:
                 assert any(connection.getsockopt(socket.SOL_SOCKET, limit, 16))
 
 
+def test_sockets_for_datagrams_are_blocking_and_hear_from_the_server_alone() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
+        port.bind((HOST, 0))
+        with connect(port.getsockname()[1], datagrams=True) as connection:
+            assert connection.type == socket.SOCK_DGRAM
+            assert connection.getpeername() == port.getsockname()
+            assert connection.gettimeout() is None
+            for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                assert any(connection.getsockopt(socket.SOL_SOCKET, limit, 16))
+
+
 def test_connections_are_reset_in_the_end_and_nothing_is_collected_meanwhile() -> None:
     with socket.create_server((HOST, 0)) as listener:
         with connections(listener.getsockname()[1], 2) as made:

@@ -1,5 +1,5 @@
-"""Scenarios with a server and a client, each a process: echo, lines, bulk, broadcast and storm; web has
-``test_web``."""
+"""Scenarios with a server and a client, each a process: echo, datagrams, lines, bulk, broadcast and storm;
+web has ``test_web``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.model import BenchmarkError, Case, Goal, Sample
 from benchmarks.peers import PEERS, SERVERS, TWISTED_WORDS
-from benchmarks.scenarios import broadcast, bulk, echo, lines, resp, startup, storm, web
+from benchmarks.scenarios import broadcast, bulk, datagrams, echo, lines, resp, startup, storm, web
 
 CASES: dict[str, Case] = {
     case.name: case for module in (lines, bulk, broadcast, storm) for case in module.SCENARIO.cases
@@ -21,9 +21,12 @@ def test_every_server_is_compared_in_every_case() -> None:
 
 
 def test_where_twisteds_types_may_make_a_difference_they_are_measured() -> None:
-    cases = [case for module in (echo, lines, bulk, startup, web) for case in module.SCENARIO.cases]
+    cases = [
+        case for module in (echo, datagrams, lines, bulk, startup, web) for case in module.SCENARIO.cases
+    ]
     assert [case.name for case in cases if set(TWISTED_WORDS) <= set(case.peers)] == [
         "echo-1024-50",
+        "udp-1024-50",
         "lines-stream",
         "bulk-push",
         "startup-import",
@@ -45,6 +48,32 @@ def test_the_goals_of_echoes() -> None:
     }
     [pipelined] = [case for case in resp.SCENARIO.cases if case.name == "resp-16"]
     assert Goal("ours-uvloop", "twisted-epoll", 2.5) in pipelined.goals
+
+
+def test_who_has_datagrams_is_compared_at_them() -> None:
+    cases = {case.name: case for case in datagrams.SCENARIO.cases}
+    assert list(cases) == ["udp-64-1", "udp-64-50", "udp-1024-50"]
+    for case in cases.values():
+        assert [name for name in case.peers if name in SERVERS] == [
+            name for name in SERVERS if PEERS[name].kind != "streams"
+        ]
+        assert "raw-epoll" in case.peers
+    assert [name for name, case in cases.items() if case.lockstep] == ["udp-64-1"]
+    assert [name for name, case in cases.items() if case.goals] == ["udp-1024-50"]
+    assert {(goal.ours, goal.other): goal.least for goal in cases["udp-1024-50"].goals} == {
+        ("ours-uvloop", "twisted-epoll"): 1.3,
+        ("ours-uvloop", "protocol-uvloop"): 1.0,
+        ("ours-asyncio", "protocol-asyncio"): 0,
+        ("ours-twisted-uvloop", "twisted-epoll"): 0,
+    }
+
+
+@pytest.mark.parametrize("case", datagrams.SCENARIO.cases, ids=lambda case: case.name)
+def test_datagrams_are_sent_back(case: Case) -> None:
+    sockets = int(case.name.rpartition("-")[2])
+    work = case.measure(PEER, TINY).work
+    assert work >= sockets
+    assert work % sockets == 0
 
 
 def test_the_goals() -> None:

@@ -17,7 +17,9 @@ import pytest
 from benchmarks.clients.sockets import connect, connections, reset
 from benchmarks.clients.wrk import exchange
 from benchmarks.peers import PEERS, SERVERS, TWISTED_WORDS
+from benchmarks.processes import serving
 from benchmarks.servers import (
+    OF_DATAGRAMS,
     OF_TWISTED,
     PIECE,
     WORKLOADS,
@@ -64,6 +66,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Runn
         for name in (*EVERYBODY, "raw-epoll"):
             if PEERS[name].missing() is None:
                 workloads = ("echo",) if name == "raw-epoll" else tuple(WORKLOADS)
+                if name in DATAGRAM_PEERS:
+                    workloads += tuple(OF_DATAGRAMS)
                 if name in TWISTED_PEERS:
                     workloads += tuple(OF_TWISTED)
                 process = stack.enter_context(start(name, workloads, logs / name))
@@ -162,6 +166,15 @@ def resp_null(port: int) -> None:
         assert receive(connection, 10) == b"+OK\r\n" * 2
 
 
+def udp_echo(port: int) -> None:
+    with connections(port, 2, datagrams=True) as (one, two):
+        for datagram in (b"this", b"this too", b"x" * 1024):
+            one.send(datagram)
+        two.send(b"that")
+        assert [one.recv(65536) for _ in range(3)] == [b"this", b"this too", b"x" * 1024]
+        assert two.recv(65536) == b"that"
+
+
 def web(port: int) -> None:
     exchange(port, 0)
     with connections(port, 1) as (connection,):
@@ -181,13 +194,28 @@ EXCHANGES: dict[str, Callable[[int], None]] = {
     "greet": greet,
 }
 """What every peer does."""
+EXCHANGES_OF_DATAGRAMS: dict[str, Callable[[int], None]] = {"udp-echo": udp_echo}
 EXCHANGES_OF_TWISTED: dict[str, Callable[[int], None]] = {"web": web}
+DATAGRAM_PEERS = [name for name in EVERYBODY if PEERS[name].kind != "streams"]
 TWISTED_PEERS = [name for name in EVERYBODY if PEERS[name].kind in ("twisted", "ours-twisted")]
 
 
 @pytest.mark.parametrize(("peer", "workload"), [*product(EVERYBODY, EXCHANGES), ("raw-epoll", "echo")])
 def test_every_peer_does_what_the_workload_is(peer: str, workload: str, running: dict[str, Running]) -> None:
     EXCHANGES[workload](server_of(peer, running).ports[workload])
+
+
+@pytest.mark.parametrize(("peer", "workload"), [*product(DATAGRAM_PEERS, EXCHANGES_OF_DATAGRAMS)])
+def test_all_but_streams_answer_datagrams(peer: str, workload: str, running: dict[str, Running]) -> None:
+    EXCHANGES_OF_DATAGRAMS[workload](server_of(peer, running).ports[workload])
+
+
+def test_the_bare_loop_answers_datagrams() -> None:
+    peer = PEERS["raw-epoll"]
+    if lack := peer.missing():
+        pytest.skip(f"{lack} is not there")
+    with serving(peer, "udp-echo", 0.1) as server:
+        udp_echo(server.port)
 
 
 @pytest.mark.parametrize(("peer", "workload"), [*product(TWISTED_PEERS, EXCHANGES_OF_TWISTED)])
@@ -211,10 +239,10 @@ def test_clients_that_go_away_leave_servers_unmoved(peer: str, running: dict[str
     for workload, port in server.ports.items():
         for words in LAST_WORDS.get(workload, (b"", b"a line\r\nand ha")):
             for leave in (reset, socket.socket.close):
-                connection = connect(port)
+                connection = connect(port, datagrams=workload in OF_DATAGRAMS)
                 connection.sendall(words)
                 leave(connection)
-        (EXCHANGES | EXCHANGES_OF_TWISTED)[workload](port)
+        (EXCHANGES | EXCHANGES_OF_DATAGRAMS | EXCHANGES_OF_TWISTED)[workload](port)
     assert server.process.poll() is None
     assert server.said.read_text() == ""
 
@@ -223,14 +251,19 @@ def test_every_library_serves_every_workload() -> None:
     assert set(asyncio_protocol.PROTOCOLS) == set(asyncio_streams.HANDLERS) == set(WORKLOADS)
     assert set(EXCHANGES) == set(WORKLOADS)
     assert set(EXCHANGES_OF_TWISTED) == set(OF_TWISTED)
+    assert set(asyncio_protocol.DATAGRAMS) == set(twisted_style.DATAGRAMS) == set(OF_DATAGRAMS)
+    assert set(EXCHANGES_OF_DATAGRAMS) == set(OF_DATAGRAMS)
     for workload in WORKLOADS:
         assert callable(twisted_style.factory(workload, WORDS).buildProtocol)
 
 
 def test_what_is_not_served_is_said() -> None:
-    with pytest.raises(ValueError, match="echo alone, not lines"):
-        raw_epoll.serve(["lines"], 1)
+    for workloads in (["lines"], ["echo", "lines"], ["echo", "udp-echo"]):
+        with pytest.raises(ValueError, match=f"one of echo or udp-echo, not {' and '.join(workloads)}"):
+            raw_epoll.serve(workloads, 1)
     with pytest.raises(ValueError, match="bare-asyncio is no server"):
         serve("bare-asyncio", ["echo"], 1)
     with pytest.raises(ValueError, match="ours-asyncio doesn't serve web: that stands on Twisted"):
         serve("ours-asyncio", ["echo", "web"], 1)
+    with pytest.raises(ValueError, match="streams-asyncio doesn't serve udp-echo: a stream has no datagrams"):
+        serve("streams-asyncio", ["echo", "udp-echo"], 1)
