@@ -163,7 +163,7 @@ def test_every_module_that_makes_test_cases_for_reactors_is_run() -> None:
         ([ENDS + "passes"], [], 0, "1 passed, 0 excepted, 0 open, 0 failed"),
         ([ENDS + "fails"], [], 1, "failed: " + ENDS + "fails [deferreds on asyncio]"),
         ([ENDS + "fails"], [excepted(ENDS + "fails")], 0, "0 passed, 1 excepted, 0 open, 0 failed"),
-        ([ENDS + "fails"], [excepted(ENDS + "fails", capability="udp")], 0, "1 open, 0 failed"),
+        ([ENDS + "fails"], [excepted(ENDS + "fails", capability="process")], 0, "1 open, 0 failed"),
         ([ENDS + "fails"], [excepted(ENDS + "fails", "uvloop")], 1, "0 excepted, 0 open, 1 failed"),
         ([ENDS + "is_skipped"], [], 1, "skipped: " + ENDS + "is_skipped [deferreds on asyncio]"),
         ([ENDS + "passes"], [excepted(ENDS + "passes")], 1, "stale: " + ENDS + "passes"),
@@ -224,7 +224,7 @@ def test_a_skip_counts_as_one_only_if_twisteds_own_reactor_has_it_too() -> None:
     run.outcomes["m.T.ours"].detail = "OurReactor does not provide twisted.internet.interfaces.IReactorUDP"
     verdict = judge(run, {})
     assert (verdict.skipped, verdict.failed) == (["m.T.windows"], ["m.T.ours"])
-    verdict = judge(run, {"global": [excepted("m.T.ours", capability="udp")]})
+    verdict = judge(run, {"global": [excepted("m.T.ours", capability="process")]})
     assert (verdict.opened, verdict.failed, verdict.ok) == (["m.T.ours"], [], True)
 
 

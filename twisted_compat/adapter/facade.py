@@ -1,5 +1,5 @@
-"""What a reactor offers once it has a loop: time, descriptors, TCP, threads and names, each handed on to the
-part that does it.
+"""What a reactor offers once it has a loop: time, descriptors, sockets, threads and names, each handed on to
+the part that does it.
 
 ``reactor.py`` extends it with the life of a reactor: taking a loop, starting and stopping.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from threading import RLock, get_ident
-from typing import Any
+from typing import Any, TypeVar
 
 from zope.interface import implementer
 
@@ -18,13 +18,18 @@ from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.threads import ThreadCall, thread_call
 from twisted_compat.adapter.timers import DelayedCall, Timers
-from twisted_compat.transport import udp
-from twisted_compat.transport.connector import Connector
+from twisted_compat.transport import udp, unix, unix_datagram
+from twisted_compat.transport.connector import BaseConnector, Connector
+from twisted_compat.transport.datagram import DatagramPort
 from twisted_compat.transport.multicast import MulticastPort
+from twisted_compat.transport.sockets import AF_UNIX
 from twisted_compat.transport.tcp_listen import Port, Server
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["Facade"]
+
+Path = str | bytes | os.PathLike[Any]
+Connecting = TypeVar("Connecting", bound=BaseConnector)
 
 
 @implementer(
@@ -33,6 +38,8 @@ __all__ = ["Facade"]
     interfaces.IReactorTCP,
     interfaces.IReactorUDP,
     interfaces.IReactorMulticast,
+    interfaces.IReactorUNIX,
+    interfaces.IReactorUNIXDatagram,
     interfaces.IReactorSocket,
     interfaces.IReactorThreads,
     interfaces.IReactorPluggableResolver,
@@ -153,10 +160,11 @@ class Facade:
         :param timeout: seconds until the attempt is given up.
         :param bindAddress: the local (host, port) to connect from.
         """
-        parts = self._use()
-        parts.ownership.check("reactor.connectTCP")
-        connector = Connector(host, port, factory, timeout, bindAddress, self)
-        parts.shutdown.connectors.add(connector)
+        self._use().ownership.check("reactor.connectTCP")
+        return self._connect(Connector(host, port, factory, timeout, bindAddress, self))
+
+    def _connect(self, connector: Connecting) -> Connecting:
+        self._use().shutdown.connectors.add(connector)
         connector.connect()
         return connector
 
@@ -196,6 +204,79 @@ class Facade:
         listening.startListening()
         return listening
 
+    # UNIX sockets (IReactorUNIX, IReactorUNIXDatagram)
+
+    def listenUNIX(
+        self, address: Path, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: bool | int = 0
+    ) -> unix.Port:
+        """Listen on a UNIX socket; see :class:`~twisted_compat.transport.unix.Port`.
+
+        :param address: a path, or an abstract name that begins with a zero byte.
+        :param factory: builds a protocol for each connection.
+        :param backlog: how many connections may wait to be accepted.
+        :param mode: the permission bits of the socket's file.
+        :param wantPID: hold a lock file beside it, and take over what a dead process has left of both.
+        :raises CannotListenError: if the address can't be had; the text says why.
+        """
+        self._use().ownership.check("reactor.listenUNIX")
+        listening = unix.Port(address, factory, backlog, mode, self, wantPID)
+        listening.startListening()
+        return listening
+
+    def connectUNIX(
+        self, address: Path, factory: Any, timeout: float | None = 30, checkPID: bool | int = 0
+    ) -> unix.Connector:
+        """Connect to a UNIX socket. The factory is told what becomes of it.
+
+        :param address: a path, or an abstract name that begins with a zero byte.
+        :param factory: builds the protocol, and hears of failures.
+        :param timeout: seconds until the attempt is given up.
+        :param checkPID: connect only if a living process holds the lock file of ``wantPID``.
+        """
+        self._use().ownership.check("reactor.connectUNIX")
+        return self._connect(unix.Connector(address, factory, timeout, self, checkPID))
+
+    def listenUNIXDatagram(
+        self, address: Path | None, protocol: Any, maxPacketSize: int = 8192, mode: int = 0o666
+    ) -> unix_datagram.DatagramPort:
+        """Send and receive datagrams on a UNIX socket; see
+        :class:`~twisted_compat.transport.unix_datagram.DatagramPort`.
+
+        :param address: a path, or an abstract name; None or "" for a socket without a name, which only sends.
+        :param protocol: a DatagramProtocol, whose transport the port becomes.
+        :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
+        :param mode: the permission bits of the socket's file, which stays when the port is closed.
+        :raises CannotListenError: if the address can't be had; the text says why.
+        """
+        self._use().ownership.check("reactor.listenUNIXDatagram")
+        listening = unix_datagram.DatagramPort(address, protocol, maxPacketSize, mode, self)
+        listening.startListening()
+        return listening
+
+    def connectUNIXDatagram(
+        self,
+        address: Path,
+        protocol: Any,
+        maxPacketSize: int = 8192,
+        mode: int = 0o666,
+        bindAddress: Path | None = None,
+    ) -> unix_datagram.ConnectedDatagramPort:
+        """Exchange datagrams with one UNIX socket; see
+        :class:`~twisted_compat.transport.unix_datagram.ConnectedDatagramPort`.
+
+        :param address: the other's path or abstract name.
+        :param protocol: a ConnectedDatagramProtocol; its ``connectionFailed`` hears of failure.
+        :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
+        :param mode: the permission bits of our own socket's file, if it has one.
+        :param bindAddress: our own path or abstract name; without one the other can't answer.
+        """
+        self._use().ownership.check("reactor.connectUNIXDatagram")
+        connecting = unix_datagram.ConnectedDatagramPort(
+            address, protocol, maxPacketSize, mode, bindAddress, self
+        )
+        connecting.startListening()
+        return connecting
+
     # Sockets that exist already (IReactorSocket)
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
@@ -203,14 +284,15 @@ class Facade:
         close your own.
 
         :param fileDescriptor: the socket's number.
-        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param addressFamily: ``socket.AF_INET``, ``AF_INET6`` or ``AF_UNIX``.
         :param factory: builds a protocol for each connection.
         :raises UnsupportedAddressFamily: for any other family.
-        :raises OSError: if it is no such socket.
+        :raises OSError: if it is no such socket. UnsupportedSocketType, if it is no stream's.
         """
         os.fstat(fileDescriptor)  # before a loop is made, if one must be: that might take the very number
         self._use().ownership.check("reactor.adoptStreamPort")
-        port = Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
+        kind = unix.Port if addressFamily == AF_UNIX else Port
+        port = kind._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
         port.startListening()
         return port
 
@@ -219,24 +301,25 @@ class Facade:
         close your own.
 
         :param fileDescriptor: the socket's number.
-        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param addressFamily: ``socket.AF_INET``, ``AF_INET6`` or ``AF_UNIX``.
         :param factory: builds the protocol.
         :returns: the transport; None if the factory built no protocol.
         :raises UnsupportedAddressFamily: for any other family.
-        :raises OSError: if it is no such socket.
+        :raises OSError: if it is no such socket. UnsupportedSocketType, if it is no stream's.
         """
         os.fstat(fileDescriptor)  # as above
         self._use().ownership.check("reactor.adoptStreamConnection")
-        return Server.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
+        kind = unix.Server if addressFamily == AF_UNIX else Server
+        return kind.fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
 
     def adoptDatagramPort(
         self, fileDescriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int = 8192
-    ) -> udp.Port:
+    ) -> DatagramPort:
         """Send and receive datagrams on a socket that is bound already. The number is duplicated: close your
         own.
 
         :param fileDescriptor: the socket's number.
-        :param addressFamily: ``socket.AF_INET`` or ``socket.AF_INET6``.
+        :param addressFamily: ``socket.AF_INET``, ``AF_INET6`` or ``AF_UNIX``.
         :param protocol: a DatagramProtocol, whose transport the port becomes.
         :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
         :raises UnsupportedAddressFamily: for any other family.
@@ -244,7 +327,8 @@ class Facade:
         """
         os.fstat(fileDescriptor)  # as above
         self._use().ownership.check("reactor.adoptDatagramPort")
-        port = udp.Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize)
+        kind = unix_datagram.DatagramPort if addressFamily == AF_UNIX else udp.Port
+        port = kind._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize)
         port.startListening()
         return port
 

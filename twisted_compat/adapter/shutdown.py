@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from twisted_compat.adapter.fdset import DescriptorSet
 from twisted_compat.adapter.names import Names
-from twisted_compat.transport.connector import Connector
+from twisted_compat.transport.connector import BaseConnector
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["Shutdown"]
@@ -44,7 +44,8 @@ class Shutdown:
         self._names = names
         self._reactor = reactor
         self._vocabulary: Vocabulary = reactor.vocabulary
-        self.connectors: WeakSet[Connector] = WeakSet()  # a connection being made may not be a descriptor yet
+        # A connection that is being made may not be a descriptor yet.
+        self.connectors: WeakSet[BaseConnector] = WeakSet()
         self.hurried = False
         # Who has been told, by id(): held, so that nobody else takes the id, and told only once.
         self._told: dict[int, Any] = {}

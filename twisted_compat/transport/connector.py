@@ -1,7 +1,8 @@
-"""The Connector that a factory is given for an outgoing connection: it outlives the attempts.
+"""The connector that a factory is given for an outgoing connection: it outlives the attempts.
 
 It owns the timeout, tells the factory what became of an attempt, and may be asked to connect again. The
-transport of each attempt is a :class:`~.tcp_connect.Client`.
+transport of each attempt is a :class:`~.tcp_connect.Client`. :class:`BaseConnector` is for connections of any
+kind, :class:`Connector` for TCP; the one for UNIX sockets is in :mod:`.unix`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from twisted_compat.interfaces import IConnector
 from twisted_compat.transport import sockets
 from twisted_compat.transport.tcp_connect import Client
 
-__all__ = ["Connector"]
+__all__ = ["BaseConnector", "Connector"]
 
 
 @implementer(IConnector)
-class Connector:
-    """Manages the one connection of a ``connectTCP``: making it, losing it, and making it again. IConnector.
+class BaseConnector:
+    """Manages one outgoing connection: making it, losing it, and making it again. IConnector.
 
     :ivar state: ``"disconnected"``, ``"connecting"`` or ``"connected"``.
 
@@ -35,36 +36,15 @@ class Connector:
 
     The factory may call ``connect()`` again from either of its two callbacks; if it does not, it is stopped.
 
-    :param host: a literal address or a name.
-    :param port: a number, or the name of a TCP service.
+    :param factory: an IProtocolFactory that hears what becomes of it, as a ClientFactory does.
     :param timeout: seconds for everything up to the connection, name look-up included; None for no limit of
         ours.
-    :param bindAddress: ``(host, port)`` of this end, or a :class:`~.sockets.Binding`; ``''`` and 0 leave them
-        to the system.
-    :raises ServiceNameUnknownError: if ``port`` names an unknown service.
     """
 
-    def __init__(
-        self,
-        host: str | bytes,
-        port: int | str,
-        factory: Any,
-        timeout: float | None,
-        bindAddress: tuple[str, int] | None,
-        reactor: Any = None,
-    ) -> None:
-        if isinstance(host, bytes):
-            host = host.decode("ascii")
-        elif not isinstance(host, str):
-            raise TypeError(
-                f'A host is a name or an address, not {host!r}. Write connectTCP("example.com", ...).'
-            )
+    def __init__(self, factory: Any, timeout: float | None, reactor: Any = None) -> None:
         self.reactor = current_reactor() if reactor is None else reactor
-        self.host = host
-        self.port = sockets.numeric_port(self.reactor.vocabulary, port)
         self.factory = factory
         self.timeout = timeout
-        self.bindAddress = None if bindAddress is None else sockets.Binding(*bindAddress)
         self.state = "disconnected"
         self.transport: Client | None = None
         self.factoryStarted = False
@@ -92,8 +72,12 @@ class Connector:
         self.factory.startedConnecting(self)
 
     def _makeTransport(self) -> Client:
-        """The transport of the next attempt. What a connector of another kind overrides."""
-        return Client(self.host, self.port, self.bindAddress, self, self.reactor)
+        """The transport of the next attempt."""
+        raise NotImplementedError(f"{type(self).__name__} must define _makeTransport()")
+
+    def getDestination(self) -> Any:
+        """The address that was asked for (IConnector)."""
+        raise NotImplementedError(f"{type(self).__name__} must define getDestination()")
 
     def disconnect(self) -> None:
         """Be disconnected, whatever the state: stop connecting, or close once what was written is sent."""
@@ -119,12 +103,6 @@ class Connector:
         timeout, self.timeoutID = self.timeoutID, None
         if timeout is not None and timeout.active():
             timeout.cancel()
-
-    def getDestination(self) -> Any:
-        """The address that was asked for; its host may be a name. IConnector."""
-        address = self.reactor.vocabulary.address
-        kind = address.IPv6Address if sockets.is_ipv6(self.host) else address.IPv4Address
-        return kind("TCP", self.host, self.port)
 
     def buildProtocol(self, addr: Any) -> Any:
         """The transport is connected to ``addr``: have the factory build its protocol, or None."""
@@ -160,3 +138,43 @@ class Connector:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x} {self.state} {self.getDestination()}>"
+
+
+class Connector(BaseConnector):
+    """The connector of a ``connectTCP``.
+
+    :param host: a literal address or a name.
+    :param port: a number, or the name of a TCP service.
+    :param bindAddress: ``(host, port)`` of this end, or a :class:`~.sockets.Binding`; ``''`` and 0 leave them
+        to the system.
+    :raises ServiceNameUnknownError: if ``port`` names an unknown service.
+    """
+
+    def __init__(
+        self,
+        host: str | bytes,
+        port: int | str,
+        factory: Any,
+        timeout: float | None,
+        bindAddress: tuple[str, int] | None,
+        reactor: Any = None,
+    ) -> None:
+        if isinstance(host, bytes):
+            host = host.decode("ascii")
+        elif not isinstance(host, str):
+            raise TypeError(
+                f'A host is a name or an address, not {host!r}. Write connectTCP("example.com", ...).'
+            )
+        super().__init__(factory, timeout, reactor)
+        self.host = host
+        self.port = sockets.numeric_port(self.reactor.vocabulary, port)
+        self.bindAddress = None if bindAddress is None else sockets.Binding(*bindAddress)
+
+    def _makeTransport(self) -> Client:
+        return Client(self.host, self.port, self.bindAddress, self, self.reactor)
+
+    def getDestination(self) -> Any:
+        """The address that was asked for; its host may be a name (IConnector)."""
+        address = self.reactor.vocabulary.address
+        kind = address.IPv6Address if sockets.is_ipv6(self.host) else address.IPv4Address
+        return kind("TCP", self.host, self.port)

@@ -46,6 +46,8 @@ class DatagramPort(FileDescriptor):
 
     :param protocol: has the methods of a DatagramProtocol.
     :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
+    :ivar port: where it was asked to be: a port number, or a path.
+    :ivar interface: for IP, the address that it was asked to be at.
     :ivar protocol: who is told; may be replaced.
     :ivar socket: the socket; None when not in use.
     :ivar maxThroughput: bytes that are received in one turn, about, so that the others get theirs.
@@ -56,6 +58,8 @@ class DatagramPort(FileDescriptor):
     addressFamily: int = socket.AF_INET
     socketType = socket.SOCK_DGRAM
     maxThroughput = 256 * 1024
+    port: Any = None
+    interface: str | None = None
     _type: ClassVar[str]  # for the log
     _reading = False
     # Whether a sender's address is told as the kernel gave it; else _deliver sees to it.
@@ -78,9 +82,9 @@ class DatagramPort(FileDescriptor):
 
     # What a subclass gives
 
-    def _bound_socket(self) -> socket.socket:
-        """A new socket, as the port was asked for, or CannotListenError."""
-        raise NotImplementedError(f"{type(self).__name__} must define _bound_socket()")
+    def _take_place(self, skt: socket.socket) -> None:
+        """Bind as asked. Raises OSError."""
+        raise NotImplementedError(f"{type(self).__name__} must define _take_place()")
 
     def _place(self) -> str:
         """Where it is, for messages."""
@@ -105,6 +109,21 @@ class DatagramPort(FileDescriptor):
     def getHandle(self) -> Any:
         """The socket (ISystemHandle)."""
         return self.socket
+
+    def _bound_socket(self) -> socket.socket:
+        """A socket bound as asked, or CannotListenError."""
+        skt = None
+        try:
+            skt = self.createInternetSocket()
+            self._take_place(skt)
+        except BaseException as exc:
+            if skt is not None:
+                skt.close()
+            if isinstance(exc, OSError):
+                error = self.reactor.vocabulary.error.CannotListenError
+                raise error(self.interface, self.port, exc) from exc
+            raise
+        return skt
 
     def createInternetSocket(self) -> socket.socket:
         """A new non-blocking socket of ``self.addressFamily``."""
@@ -205,19 +224,12 @@ class DatagramPort(FileDescriptor):
     # Sending
 
     def _send_failed(self, error: OSError, send: Callable[..., Any], *args: Any) -> None:
-        """``send(*args)`` raised: drop the datagram, try once more, or say why it can't be sent.
+        """``send(*args)`` raised: drop the datagram, or say why it can't be sent.
 
         :raises MessageLengthError: if it is too long.
         :raises OSError: for what the writer may do something about.
         """
-        if error.errno == errno.ECONNREFUSED and self._is_refusal_of_an_earlier_one():
-            self._refused_later()
-            try:
-                send(*args)  # the error is told, and out of the way
-                return
-            except OSError as again:
-                error = again
-        if error.errno in _NO_ROOM or error.errno == errno.ECONNREFUSED:
+        if error.errno in _NO_ROOM:
             self.datagrams_dropped += 1
         elif error.errno == errno.EMSGSIZE:
             raise self.reactor.vocabulary.error.MessageLengthError(
@@ -225,9 +237,6 @@ class DatagramPort(FileDescriptor):
             ) from error
         else:
             raise error
-
-    def _is_refusal_of_an_earlier_one(self) -> bool:
-        return True
 
     def _refused_later(self) -> None:
         """Tell the protocol on a later turn, once: not inside its write."""
@@ -305,4 +314,4 @@ class DatagramPort(FileDescriptor):
     def __repr__(self) -> str:
         kind = type(self.protocol)
         where = f"on {self._place()}" if self.socket is not None else "(not listening)"
-        return f"<{kind.__module__}.{kind.__qualname__} {where}>"
+        return f"<{kind.__module__}.{kind.__name__} {where}>"

@@ -39,8 +39,9 @@ class MulticastPort(Port):
         super().__init__(port, proto, interface, maxPacketSize, reactor)
         self.listenMultiple = listenMultiple
 
-    def _bind(self, skt: socket.socket) -> None:
-        sockets.bind_socket(skt, self.interface, self.port, self.listenMultiple, self.listenMultiple)
+    def _take_place(self, skt: socket.socket) -> None:
+        share = self.listenMultiple
+        sockets.bind_socket(skt, self.interface or "", self.port, share, share)
 
     # The options
 

@@ -125,8 +125,11 @@ def resolved_address(address: Any, port: int) -> SocketAddress:
     return literal_address(address.host, port) or (address.host, port, 0, 0)
 
 
-def family_of(address: SocketAddress) -> socket.AddressFamily:
-    """AF_INET or AF_INET6, by the shape of an IP socket address."""
+def family_of(address: Any) -> int:
+    """AF_INET, AF_INET6 or AF_UNIX, by the shape of a socket address."""
+    if not isinstance(address, tuple):
+        assert AF_UNIX is not None, "this system has no UNIX sockets"
+        return AF_UNIX
     return socket.AF_INET if len(address) == 2 else socket.AF_INET6
 
 

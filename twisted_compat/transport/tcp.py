@@ -1,7 +1,7 @@
-"""A TCP connection that is up: reading from its socket into a protocol, and writing what the protocol gives.
+"""A connection that is up: reading from its socket into a protocol, and writing what the protocol gives.
 
-``tcp_connect.py`` has the side that connects, ``tcp_listen.py`` the side that accepts; both are subclasses.
-``descriptor.py`` has the buffering and the closing, ``sockets.py`` the socket options.
+``tcp_connect.py`` has the side that connects, ``tcp_listen.py`` the side that accepts; both are subclasses,
+and those in ``unix.py`` theirs. ``descriptor.py`` has the buffering and the closing.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Connection(FileDescriptor):
         return self.socket
 
     def getHost(self) -> Any:
-        """The address of this end (IPv4Address or IPv6Address)."""
+        """The address of this end (an IAddress provider)."""
         if self._host is not None:
             return self._host
         host = sockets.address_of(self.reactor.vocabulary, self.socket.getsockname())

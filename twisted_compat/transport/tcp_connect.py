@@ -1,9 +1,9 @@
-"""Outgoing TCP: the Client transport, one for each attempt to connect.
+"""Outgoing connections: the Client transport, one for each attempt to connect.
 
 A :class:`Client` finds the addresses of its host (through the reactor's name resolver unless it is a
 literal), tries them in turn and, once connected, is the plain :class:`~.tcp.Connection` it inherits from. The
-:class:`~.connector.Connector` that makes it is told what became of it. The listening side is
-:mod:`.tcp_listen`.
+connector (:mod:`.connector`) that makes it is told what became of it. The listening side is
+:mod:`.tcp_listen`. What UNIX sockets do differently is in :mod:`.unix`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from twisted_compat.transport.sockets import SocketAddress
 from twisted_compat.transport.tcp import Connection
 
 if TYPE_CHECKING:
-    from twisted_compat.transport.connector import Connector
+    from twisted_compat.transport.connector import BaseConnector
 
 __all__ = ["Client"]
 
@@ -45,7 +45,7 @@ class ClientState(enum.Enum):
 
 @implementer(ITCPTransport)
 class Client(Connection):
-    """The client's end of a TCP connection, from the moment that :meth:`Connector.connect` makes it.
+    """The client's end of a connection, from the moment that its connector's ``connect`` makes it.
 
     Nothing is reported from within the constructor: whatever goes wrong, the connector hears of it on a later
     turn. There is a socket at once for who wants it (``startedConnecting`` can set options on
@@ -56,7 +56,7 @@ class Client(Connection):
     :ivar state: a :class:`ClientState`.
     """
 
-    addressFamily: socket.AddressFamily = socket.AF_INET
+    addressFamily: int = socket.AF_INET
     socketType = socket.SOCK_STREAM
     is_client = True
 
@@ -65,19 +65,22 @@ class Client(Connection):
         host: str,
         port: int,
         bindAddress: sockets.Binding | None,
-        connector: Connector,
+        connector: BaseConnector,
         reactor: Any = None,
     ) -> None:
+        self.bindAddress = bindAddress
+        self._begin((host, port), connector, reactor)
+
+    def _begin(self, addr: Any, connector: BaseConnector, reactor: Any) -> None:
         # Connection.__init__ runs for each socket, in _open_socket: which one it will be is not known before.
         FileDescriptor.__init__(self, reactor)
         self.connector = connector
-        self.addr = (host, port)
-        self.bindAddress = bindAddress
+        self.addr = addr
         self.state = ClientState.RESOLVING
         # Until there is a connection, to be armed is to wait for the kernel, not to be flushed with the turn.
         self.turn_flush = False
-        self.realAddress: SocketAddress = (host, port)
-        self._targets: list[SocketAddress] = []
+        self.realAddress: Any = addr
+        self._targets: list[Any] = []
         self._resolution: Any = None
         self._first_error: BaseException | None = None
         self._has_socket = False
@@ -91,13 +94,19 @@ class Client(Connection):
         # Only ever reached for what is missing. "socket" is, of a host with a name until its addresses are
         # known; who wants it sooner gets one for IPv4, which most are, and a new one comes if that was wrong.
         if name == "socket" and self.state is ClientState.RESOLVING:
-            error = self._open_socket(("", 0))
+            error = self._open_socket(self._guess())
             if error is not None:
                 raise error
             return self.__dict__["socket"]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def _literal(self) -> SocketAddress | None:
+    def _guess(self) -> Any:
+        """An address of the family that the socket is likely to need."""
+        with suppress(OSError):
+            return self._literal() or ("", 0)
+        return ("", 0)
+
+    def _literal(self) -> Any:
         """The address, if no look-up is needed for it. As in every Twisted, no host means this one."""
         return sockets.literal_address(self.addr[0] or "0.0.0.0", self.addr[1])
 
@@ -105,7 +114,7 @@ class Client(Connection):
         """A new non-blocking socket of ``self.addressFamily``."""
         return sockets.stream_socket(self.addressFamily)
 
-    def _open_socket(self, target: SocketAddress) -> BaseException | None:
+    def _open_socket(self, target: Any) -> BaseException | None:
         """Make and bind a target's socket and become its Connection. Returns why that fails, or None."""
         self.addressFamily = sockets.family_of(target)
         vocabulary = self.reactor.vocabulary
@@ -198,7 +207,7 @@ class Client(Connection):
         if self._first_error is None:
             self._first_error = error
 
-    def _start_connecting(self, target: SocketAddress) -> BaseException | None:
+    def _start_connecting(self, target: Any) -> BaseException | None:
         if self._has_socket and self.addressFamily != sockets.family_of(target):
             self._close_attempt()
         if not self._has_socket:
@@ -210,13 +219,17 @@ class Client(Connection):
         try:
             code = self.socket.connect_ex(target)
             if code in _UNDER_WAY:
-                self.startWriting()
+                self._wait_for_kernel(code)
                 return None
         except OverflowError as exc:  # a port above 65535
             return exc
         except OSError as exc:  # the loop cannot watch one more descriptor
             return sockets.connect_error(self.reactor.vocabulary, exc.errno or 0)
         return self._conclude(code)
+
+    def _wait_for_kernel(self, code: int) -> None:
+        """Connecting goes on: be called when it is decided."""
+        self.startWriting()
 
     def doConnect(self) -> None:
         """The socket under way became writable: that is success, failure, or nothing. Find out which."""
@@ -227,6 +240,7 @@ class Client(Connection):
         if not code:
             code = self.socket.connect_ex(self.realAddress)
         if code in _UNDER_WAY:
+            self._wait_for_kernel(code)
             return
         error = self._conclude(code)
         if error is not None:
@@ -325,7 +339,7 @@ class Client(Connection):
             self.connector.connectionLost(reason)
 
     def getPeer(self) -> Any:
-        """The address connected to (IPv4Address or IPv6Address): never a name."""
+        """The address connected to (an IAddress provider): never a name."""
         if self._peer is not None:
             return self._peer
         peer = sockets.address_of(self.reactor.vocabulary, self.realAddress)

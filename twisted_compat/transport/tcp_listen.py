@@ -1,8 +1,7 @@
-"""Incoming TCP: the Port that listens, and the Server transport it makes of each connection it accepts.
+"""Incoming connections: the Port that listens, and the Server transport it makes of each that it accepts.
 
 :class:`Server` adds to :class:`~twisted_compat.transport.tcp.Connection` only where it comes from. The
-    outgoing side is
-:mod:`.tcp_connect`.
+outgoing side is :mod:`.tcp_connect`. What UNIX sockets do differently is in :mod:`.unix`.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from zope.interface import implementer
 
 from twisted_compat.interfaces import IListeningPort, ILoggingContext, IReadDescriptor, ITCPTransport
 from twisted_compat.transport import sockets
+from twisted_compat.transport.closing import Closing
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import introduce, log_prefix
-from twisted_compat.transport.sockets import SocketAddress, SpareDescriptor
+from twisted_compat.transport.sockets import SpareDescriptor
 from twisted_compat.transport.tcp import Connection
 
 __all__ = ["Port", "Server"]
@@ -39,8 +39,7 @@ _BURST_GAP = 1.0  # seconds of quiet after which running out of descriptors is n
 
 @implementer(ITCPTransport)
 class Server(Connection):
-    """The server's end of a TCP connection. Starts reading as it is made; its protocol hears of it right
-    after.
+    """The server's end of a connection. Starts reading as it is made; its protocol hears of it right after.
 
     :param sock: the accepted, connected socket.
     :param client: the peer's socket address.
@@ -48,13 +47,14 @@ class Server(Connection):
     :param sessionno: counts the connections of a port, from 0.
     """
 
-    _adopted_on = 0  # the port number of a connection without a Port
+    _families: tuple[int | None, ...] = (socket.AF_INET, socket.AF_INET6)  # of what can be adopted
+    _adopted_on = ""  # where a connection without a Port is
 
     def __init__(
         self,
         sock: socket.socket,
         protocol: Any,
-        client: SocketAddress,
+        client: Any,
         server: Port | None,
         sessionno: int,
         reactor: Any = None,
@@ -63,7 +63,7 @@ class Server(Connection):
         self.server = server
         self.client = client
         self.sessionno = sessionno
-        self.hostname = client[0] if len(client) == 2 else self.getPeer().host
+        self.hostname = self._hostname()
         # For repr and the log: a lost connection lets go of its protocol.
         self._protocol_name = log_prefix(self.reactor.vocabulary, protocol)
         self.logstr = f"{self._protocol_name},{sessionno},{self.hostname}"
@@ -78,19 +78,21 @@ class Server(Connection):
 
         :param fileDescriptor: a connected stream socket's; it is duplicated, the caller keeps and closes its
             own.
-        :param addressFamily: AF_INET or AF_INET6.
+        :param addressFamily: one of the families of this class.
         :returns: the transport; None if the factory builds no protocol.
         :raises UnsupportedAddressFamily: for any other family. OSError, if the descriptor is no connected
-            socket. Whatever ``buildProtocol`` raises.
+            socket. UnsupportedSocketType, if it is no stream's. Whatever ``buildProtocol`` raises.
         """
-        _check_family(reactor.vocabulary, addressFamily)
-        skt = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
+        vocabulary = reactor.vocabulary
+        sockets.check_family(vocabulary, addressFamily, cls._families)
+        skt = sockets.adopted_socket(vocabulary, fileDescriptor, addressFamily, socket.SOCK_STREAM)
         try:
             peer = skt.getpeername()
-            protocol = factory.buildProtocol(sockets.address_of(reactor.vocabulary, peer))
-            transport = None if protocol is None else cls(skt, protocol, peer, None, peer[1], reactor)
+            protocol = factory.buildProtocol(sockets.address_of(vocabulary, peer))
+            number = peer[1] if isinstance(peer, tuple) else 0
+            transport = None if protocol is None else cls(skt, protocol, peer, None, number, reactor)
             if transport is not None:
-                transport._adopted_on = skt.getsockname()[1]
+                transport._is_adopted(skt.getsockname())
         except BaseException:
             skt.close()
             raise
@@ -100,8 +102,17 @@ class Server(Connection):
             introduce(protocol, transport)
         return transport
 
+    def _is_adopted(self, host: Any) -> None:
+        """There is no Port to say where this is: the socket's own name does."""
+        self._adopted_on = str(host[1])
+
+    def _hostname(self) -> str:
+        """What the client is called in the log."""
+        hostname: str = self.client[0] if len(self.client) == 2 else self.getPeer().host
+        return hostname
+
     def getPeer(self) -> Any:
-        """The client's address (IPv4Address or IPv6Address)."""
+        """The client's address (an IAddress provider)."""
         if self._peer is None:
             self._peer = sockets.address_of(self.reactor.vocabulary, self.client)
         return self._peer
@@ -111,14 +122,9 @@ class Server(Connection):
         return f"<{self._protocol_name} #{self.sessionno} on {where}>"
 
 
-def _check_family(vocabulary: Any, family: int) -> None:
-    if family not in (socket.AF_INET, socket.AF_INET6):
-        raise vocabulary.error.UnsupportedAddressFamily(family)
-
-
 @implementer(IListeningPort, IReadDescriptor, ILoggingContext)
 class Port(FileDescriptor):
-    """A listening TCP socket: makes a protocol and a :class:`Server` of each connection. IListeningPort.
+    """A listening socket: makes a protocol and a :class:`Server` of each connection. IListeningPort.
 
     State, in FileDescriptor's own flags: idle (``connected`` 0) -> listening (``connected`` 1) -> closing
     (``disconnecting`` 1 as well, until the next turn) -> idle. ``startListening`` may follow again.
@@ -133,7 +139,7 @@ class Port(FileDescriptor):
     :ivar numberAccepts: the most connections accepted in one turn, so that the others get theirs.
     """
 
-    addressFamily: socket.AddressFamily = socket.AF_INET
+    addressFamily: int = socket.AF_INET
     socketType = socket.SOCK_STREAM
     transport: Any = Server
     _type = "TCP"  # for the log
@@ -141,7 +147,7 @@ class Port(FileDescriptor):
     _reusePort = False
     numberAccepts = 64
     sessionno = 0
-    _realPortNumber: int | None = None
+    _peers_have_names = True
 
     def __init__(
         self,
@@ -154,17 +160,16 @@ class Port(FileDescriptor):
         super().__init__(reactor)
         if isinstance(port, sockets.Binding):
             interface, port, self._reuseAddress, self._reusePort = port
-        self.port = port
+        self.port: Any = port
         self.factory = factory
         self.backlog = backlog
-        self.interface = interface
+        self.interface: str | None = interface
         if sockets.is_ipv6(interface):
             self.addressFamily = socket.AF_INET6
         self.socket: socket.socket | None = None
-        self.deferred: Any = None
         self._adopted: socket.socket | None = None
         self._address: Any = None
-        self._waiting: list[Any] = []
+        self._closing = Closing()
         self._accepting = False
         self._spare = SpareDescriptor()
         self._resume: Any = None
@@ -177,18 +182,18 @@ class Port(FileDescriptor):
         :param fd: its descriptor; it is duplicated, the caller keeps and closes its own. Made non-blocking,
             for both.
         :param addressFamily: AF_INET or AF_INET6.
-        :raises UnsupportedAddressFamily: for any other family. OSError, if ``fd`` is no such socket.
+        :raises UnsupportedAddressFamily: for any other family. OSError, if ``fd`` is no socket.
+            UnsupportedSocketType, if it is no stream's.
         """
-        _check_family(reactor.vocabulary, addressFamily)
-        skt = socket.fromfd(fd, addressFamily, cls.socketType)
+        vocabulary = reactor.vocabulary
+        sockets.check_family(vocabulary, addressFamily, (socket.AF_INET, socket.AF_INET6))
+        skt = sockets.adopted_socket(vocabulary, fd, addressFamily, cls.socketType)
         try:
-            name = skt.getsockname()
-            skt.setblocking(False)
-            self = cls(None, factory, None, name[0], reactor)
+            self = cls(None, factory, None, skt.getsockname()[0], reactor)
         except BaseException:
             skt.close()
             raise
-        self.addressFamily = socket.AddressFamily(addressFamily)
+        self.addressFamily = addressFamily
         self._adopted = skt
         return self
 
@@ -216,14 +221,15 @@ class Port(FileDescriptor):
         try:
             self._address = sockets.address_of(self.reactor.vocabulary, skt.getsockname())
             vocabulary = self.reactor.vocabulary
-            vocabulary.log.info("%s starting on %s", log_prefix(vocabulary, self.factory), self._address.port)
+            prefix = log_prefix(vocabulary, self.factory)
+            vocabulary.log.info("%s starting on %s", prefix, self._name_to_log())
             self.factory.doStart()
         except BaseException:
             skt.close()
+            self._leave_place()
             raise
         self._spare.reserve()
         self.socket = skt
-        self._realPortNumber = self._address.port
         self.connected, self.disconnected, self.disconnecting = 1, 0, 0
         self.startReading()
 
@@ -232,16 +238,37 @@ class Port(FileDescriptor):
         skt = None
         try:
             skt = self.createInternetSocket()
-            sockets.bind_socket(skt, self.interface, self.port or 0, self._reuseAddress, self._reusePort)
+            self._take_place(skt)
             skt.listen(50 if self.backlog is None else self.backlog)
         except BaseException as exc:
             if skt is not None:
                 skt.close()
+            self._leave_place()
             if isinstance(exc, OSError):
                 error = self.reactor.vocabulary.error.CannotListenError
                 raise error(self.interface, self.port, exc) from exc
             raise
         return skt
+
+    def _take_place(self, skt: socket.socket) -> None:
+        """Bind as asked."""
+        sockets.bind_socket(skt, self.interface or "", self.port or 0, self._reuseAddress, self._reusePort)
+
+    def _leave_place(self) -> None:
+        """The socket is closed, or about to be: leave nothing behind of :meth:`_take_place`."""
+
+    @property
+    def _realPortNumber(self) -> int | None:
+        """The number listened on; None when not listening."""
+        number: int | None = None if self.socket is None else self._address.port
+        return number
+
+    def _name(self) -> str:
+        """Where it listens, or did, for messages."""
+        return str(self._address.port)
+
+    def _name_to_log(self) -> str:
+        return self._name()
 
     def startReading(self) -> None:
         """Accept connections, from now on or again."""
@@ -275,9 +302,9 @@ class Port(FileDescriptor):
                 return
             self._serve(connection, client)
 
-    def _serve(self, skt: socket.socket, client: SocketAddress) -> None:
+    def _serve(self, skt: socket.socket, client: Any) -> None:
         """Make protocol and transport for one connection. What goes wrong must not reach the next one."""
-        if not client:  # macOS: reset before we came to it
+        if not client and self._peers_have_names:  # macOS: reset before we came to it
             skt.close()
             return
         try:
@@ -375,16 +402,8 @@ class Port(FileDescriptor):
         if not self.connected:
             return None
         self.stopReading()
-        deferred = self.reactor.vocabulary.defer.Deferred()
-        self._waiting.append(deferred)
-        if not self.disconnecting:
-            self.disconnecting = 1
-            self.deferred = deferred
-            if connDone is None:
-                vocabulary = self.reactor.vocabulary
-                connDone = vocabulary.failure.Failure(vocabulary.error.ConnectionDone())
-            self.reactor.callLater(0, self.connectionLost, connDone)
-        return deferred
+        self.disconnecting = 1
+        return self._closing.ask(self, connDone)
 
     def stopListening(self) -> Any:
         """:meth:`loseConnection`, by the name that IListeningPort gives it."""
@@ -400,26 +419,15 @@ class Port(FileDescriptor):
         # Not shut down: another process, or whoever we adopted it from, may share it and go on listening.
         skt.close()
         self._spare.release()
-        self.reactor.vocabulary.log.info("(%s Port %s Closed)", self._type, self._realPortNumber)
-        self._realPortNumber = None
+        self._leave_place()
+        self.reactor.vocabulary.log.info("(%s Port %s Closed)", self._type, self._name())
         self.connected, self.disconnecting = 0, 0
-        waiting, self._waiting = self._waiting, []
-        try:
-            self.factory.doStop()
-        except Exception:
-            if not waiting:
-                raise  # to whoever has closed it without being asked
-            failure = self.reactor.vocabulary.failure.Failure()
-            for deferred in waiting:
-                deferred.errback(failure)
-        else:
-            for deferred in waiting:
-                deferred.callback(None)
+        self._closing.done(self, self.factory.doStop)
 
     # -- saying what it is
 
     def getHost(self) -> Any:
-        """The address listened on (IPv4Address or IPv6Address), with the real port number. IListeningPort.
+        """The address listened on, with the real port number. IListeningPort.
 
         :raises RuntimeError: if the port has never listened.
         """
@@ -429,12 +437,12 @@ class Port(FileDescriptor):
 
     def logPrefix(self) -> str:
         """The name of the factory's class. ILoggingContext."""
-        return f"{type(self.factory).__module__}.{type(self.factory).__qualname__}"
+        return f"{type(self.factory).__module__}.{type(self.factory).__name__}"
 
     def port_text(self) -> str:
-        """The port number as text, for messages; of a closed port, the one it had."""
-        return "no port" if self._address is None else str(self._address.port)
+        """Where it listens, for messages; of a closed port, where it did."""
+        return "no port" if self._address is None else self._name()
 
     def __repr__(self) -> str:
-        where = "(not listening)" if self._realPortNumber is None else f"on {self._realPortNumber}"
+        where = "(not listening)" if self.socket is None else f"on {self._name()}"
         return f"<{type(self).__module__}.{type(self).__qualname__} of {self.logPrefix()} {where}>"

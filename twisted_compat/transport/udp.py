@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from zope.interface import implementer
@@ -75,22 +75,8 @@ class Port(DatagramPort):
 
     # Beginning
 
-    def _bound_socket(self) -> socket.socket:
-        skt = None
-        try:
-            skt = self.createInternetSocket()
-            self._bind(skt)
-        except BaseException as exc:
-            if skt is not None:
-                skt.close()
-            if isinstance(exc, OSError):
-                error = self.reactor.vocabulary.error.CannotListenError
-                raise error(self.interface, self.port, exc) from exc
-            raise
-        return skt
-
-    def _bind(self, skt: socket.socket) -> None:
-        sockets.bind_socket(skt, self.interface, self.port)
+    def _take_place(self, skt: socket.socket) -> None:
+        sockets.bind_socket(skt, self.interface or "", self.port)
 
     @property
     def _realPortNumber(self) -> int | None:
@@ -214,14 +200,22 @@ class Port(DatagramPort):
             )
         raise self._invalid(host, "A datagram is sent to an IP address, and not to a name: resolve it first.")
 
-    def _send_failed(self, error: OSError, *args: Any) -> None:
-        try:
-            super()._send_failed(error, *args)
-        except PermissionError as refused:
-            if refused.errno != errno.EACCES or self.getBroadcastAllowed():
-                raise
+    def _send_failed(self, error: OSError, send: Callable[..., Any], *args: Any) -> None:
+        if error.errno == errno.ECONNREFUSED:
+            # That is about a datagram sent before; told once, it is out of the way of this one.
+            self._refused_later()
+            try:
+                send(*args)
+                return
+            except OSError as again:
+                error = again
+        if error.errno == errno.ECONNREFUSED:
+            self.datagrams_dropped += 1
+        elif error.errno == errno.EACCES and not self.getBroadcastAllowed():
             remedy = "call transport.setBroadcastAllowed(True) first, if this is a broadcast"
-            raise PermissionError(refused.errno, f"{refused.strerror}: {remedy}") from refused
+            raise PermissionError(error.errno, f"{error.strerror}: {remedy}") from error
+        else:
+            super()._send_failed(error, send, *args)
 
     # Options
 

@@ -6,21 +6,15 @@ from tests.conformance.exceptions.table import Excepted, because, until_there_is
 
 __all__ = ["EXCEPTIONS"]
 
-APPLICATION = "twisted.test.test_application."
 CGI = "twisted.web.test.test_cgi."
 INTERNET = "twisted.test.test_internet."
 IUTILS = "twisted.test.test_iutils."
-LOOPBACK = "twisted.test.test_loopback."
-MAIL = "twisted.mail.test.test_mail."
 MAIN = "twisted.test.test_main."
-NAMES = "twisted.names.test.test_names."
 PROCESS = "twisted.test.test_process."
 SENDMSG = "twisted.python.test.test_sendmsg."
-SIP = "twisted.test.test_sip."
 STDIO = "twisted.test.test_stdio."
 TCP = "twisted.test.test_tcp."
 THREADS = "twisted.test.test_threads."
-UDP = "twisted.test.test_udp."
 UNIX = "twisted.test.test_unix."
 UNIX_SOCKETS = "twisted.internet.test.test_unix."
 
@@ -39,11 +33,6 @@ EXCEPTIONS: tuple[Excepted, ...] = (
         UNIX_SOCKETS + "RealSocketTests.test_closePortInProtocolFactory",
     ),
     *because(
-        INSIDE,
-        "_realPortNumber of a port for datagrams",
-        UDP + "UDPTests.test_serverReadFailure",
-    ),
-    *because(
         PROCESSES,
         "_neverUseSpawn, and os.execvpe() replaced in a child that Twisted forks",
         PROCESS + "PosixProcessTests.test_executionError",
@@ -59,30 +48,6 @@ EXCEPTIONS: tuple[Excepted, ...] = (
         PROCESSES,
         "which functions of os, sys, fcntl, pty and signal Twisted's Process calls, in which order",
         PROCESS + "MockProcessTests.*",
-    ),
-    *until_there_is(
-        "udp",
-        APPLICATION + "InternetTests.test_UDP",
-        INTERNET + "PortStringificationTests.testUDP",
-        MAIL + "LiveFireExerciseTests.*",
-        MAIL + "MXTests.*",
-        NAMES + "NoInitialResponseTests.test_noAnswer",
-        NAMES + "ServerDNSTests.*",
-        SIP + "LiveTests.*",
-        UDP + "MulticastTests.*",
-        UDP + "MulticastTestsIPv6.*",
-        UDP + "ReactorShutdownInteractionTests.testShutdownFromDatagramReceived",
-        UDP + "UDPTests.*",
-    ),
-    *until_there_is(
-        "unix",
-        APPLICATION + "InternetTests.testStoppingServer",
-        APPLICATION + "InternetTests.testUNIX",
-        APPLICATION + "InternetTests.testVolatile",
-        LOOPBACK + "LoopbackUNIXTests.*",
-        UNIX + "DatagramUnixSocketTests.*",
-        UNIX + "UnixSocketTests.*",
-        UNIX_SOCKETS + "RealSocketTests.*",
     ),
     *until_there_is(
         "process",
@@ -108,6 +73,8 @@ EXCEPTIONS: tuple[Excepted, ...] = (
         PROCESS + "TwoProcessesPosixTests.*",
         SENDMSG + "SendmsgTests.test_sendSubProcessFD",
         THREADS + "StartupBehaviorTests.testCallBeforeStartupUnexecuted",
+        UNIX + "UnixSocketTests.test_connectToUncleanServer",
+        UNIX + "UnixSocketTests.test_uncleanServerSocketLocking",
     ),
     *until_there_is(
         "stdio",

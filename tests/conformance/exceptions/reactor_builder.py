@@ -8,8 +8,6 @@ __all__ = ["EXCEPTIONS"]
 
 FDSET = "twisted.internet.test.test_fdset."
 PROCESS = "twisted.internet.test.test_process."
-SOCKET = "twisted.internet.test.test_socket."
-UDP = "twisted.internet.test.test_udp."
 UNIX = "twisted.internet.test.test_unix."
 
 SELECTORS = "what selectors can't notice"
@@ -32,33 +30,6 @@ EXCEPTIONS: tuple[Excepted, ...] = (
         INSIDE,
         "the sockets of Twisted's own ports, which it replaces",
         UNIX + "UNIXTestsBuilder.test_listenFailure",
-    ),
-    *until_there_is(
-        "udp",
-        SOCKET + "AdoptDatagramPortErrorsTestsBuilder.*",
-        SOCKET + "IReactorSocketVerificationTestsBuilder.test_provider",
-        UDP + "UDPServerTestsBuilder.*",
-        UDP + "UDPFDServerTestsBuilder.*",
-    ),
-    *until_there_is(
-        "unix",
-        UNIX + "UNIXAdoptStreamConnectionTestsBuilder.*",
-        UNIX + "UNIXDatagramTestsBuilder.*",
-        UNIX + "UNIXFDPortTestsBuilder.*",
-        UNIX + "UNIXPortTestsBuilder.*",
-        UNIX + "UNIXTestsBuilder.test_addresses",
-        UNIX + "UNIXTestsBuilder.test_avoidLeakingFileDescriptors",
-        UNIX + "UNIXTestsBuilder.test_connectToLinuxAbstractNamespace",
-        UNIX + "UNIXTestsBuilder.test_descriptorDeliveredBeforeBytes",
-        UNIX + "UNIXTestsBuilder.test_fileDescriptorOverrun",
-        UNIX + "UNIXTestsBuilder.test_listenOnLinuxAbstractNamespace",
-        UNIX + "UNIXTestsBuilder.test_logPrefix",
-        UNIX + "UNIXTestsBuilder.test_mode",
-        UNIX + "UNIXTestsBuilder.test_protocolGarbageAfterLostConnection",
-        UNIX + "UNIXTestsBuilder.test_sendFileDescriptor",
-        UNIX + "UNIXTestsBuilder.test_sendFileDescriptorTriggersPauseProducing",
-        UNIX + "UNIXTestsBuilder.test_writeAfterDisconnect",
-        UNIX + "UnixClientTestsBuilder.*",
     ),
     *until_there_is(
         "process",

@@ -31,12 +31,9 @@ class _Capability(NamedTuple):
     reason: str
 
 
-DATAGRAMS = "open: datagrams and UNIX sockets"
 PROCESSES = "open: child processes and standard I/O"
 
 CAPABILITIES = {
-    "udp": _Capability(DATAGRAMS, "there is no IReactorUDP, IReactorMulticast nor adoptDatagramPort() yet"),
-    "unix": _Capability(DATAGRAMS, "there is no IReactorUNIX nor IReactorUNIXDatagram yet"),
     "process": _Capability(PROCESSES, "there is no IReactorProcess yet"),
     "stdio": _Capability(PROCESSES, "there is no standard I/O yet"),
 }

@@ -10,10 +10,8 @@ import importlib
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.interfaces import IReactorSocket
 from twisted.internet.test import reactormixins
 from twisted.trial.runner import TestLoader
-from zope.interface import implementer
 
 from tests.conformance.families import Loader, test_id
 from tests.conformance.loops import loop_factory
@@ -25,9 +23,6 @@ __all__ = ["LOADER", "OnAsyncio", "OnUvloop"]
 RUN_LIMIT = 10.0  # seconds until a test stops the reactor that it waits for, and fails
 
 
-# TwistedReactor doesn't declare it as long as it lacks adoptDatagramPort(). But it adopts streams, which is
-# tested only where the interface is declared.
-@implementer(IReactorSocket)
 class Built(TwistedReactor):
     """A reactor for one test, on a loop of its own."""
 

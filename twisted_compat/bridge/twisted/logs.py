@@ -8,6 +8,7 @@ own stack for the descriptor that is being served.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import CodeType, FrameType
 from typing import Any
 
@@ -35,8 +36,11 @@ class TwistedLog:
         log.msg(message % args)
 
     def warning(self, message: str, *args: object) -> None:
-        """What will do harm if it goes on."""
-        _log.warn("{text}", text=message % args)
+        """What will do harm if it goes on. What is given by names, observers find under those."""
+        if args and isinstance(args[0], Mapping):
+            log.msg(format=message, **args[0])
+        else:
+            _log.warn("{text}", text=message % args)
 
     def error(self, message: str, *args: object, exc_info: Any = None) -> None:
         """What went wrong.
