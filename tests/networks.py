@@ -18,7 +18,7 @@ from functools import cache
 
 import pytest
 
-from tests.support import DEADLINE, skip_without
+from tests.support import DEADLINE, eventually, skip_without
 
 __all__ = ["BROADCAST", "FAR", "HOME", "Network", "Side", "in_a_network", "joined_networks", "why_no_network"]
 
@@ -73,6 +73,13 @@ class Network:
         """Have ip(8) do this in it."""
         subprocess.run(self.command("ip", "-batch", "-"), input=commands, text=True, check=True)
 
+    def ready(self) -> set[str]:
+        """The interfaces that carry what is sent by them: the kernel sees to that, shortly after both ends of
+        a cable are up, and then adds the route for IPv6's groups, as the last thing."""
+        with self.inside(), open("/proc/thread-self/net/ipv6_route") as table:
+            routes = [line.split() for line in table]
+        return {route[-1] for route in routes if route[:2] == ["ff".ljust(32, "0"), "08"]}
+
     @contextmanager
     def inside(self) -> Iterator[None]:
         """What this thread makes in the block is made in this network: a socket stays where it was made, and
@@ -95,26 +102,26 @@ def _enter(network: int) -> None:
 class Side:
     """One end of both cables: which addresses it has there.
 
-    The link-local addresses are the same on either cable: without the scope nobody knows which is meant.
-
-    :ivar local: the link-local address.
-    :ivar one: its address at the cable ``one``; likewise ``two``.
+    :ivar local: its link-local address, which is the same at either cable: without the scope nobody knows
+        which is meant.
+    :ivar ipv4: its address at each cable; likewise ``ipv6``, and ``index``, the number of the interface.
     """
 
     def __init__(self, number: int) -> None:
         self.local = f"fe80::{number}"
-        self.one = f"192.0.2.{number}"
-        self.two = f"198.51.100.{number}"
+        self.ipv4 = {"one": f"192.0.2.{number}", "two": f"198.51.100.{number}"}
+        self.ipv6 = {"one": f"2001:db8:1::{number}", "two": f"2001:db8:2::{number}"}
         self.index = {"one": 10 * number + 1, "two": 10 * number + 2}
 
     def set_up(self) -> str:
         """What ip(8) is told."""
         return "".join(
             f"link set {name} addrgenmode none\n"
-            f"address add {address}/24 brd + dev {name}\n"
+            f"address add {self.ipv4[name]}/24 brd + dev {name}\n"
+            f"address add {self.ipv6[name]}/64 dev {name} nodad\n"
             f"address add {self.local}/64 dev {name} nodad\n"
             f"link set {name} up\n"
-            for name, address in (("one", self.one), ("two", self.two))
+            for name in ("one", "two")
         )
 
 
@@ -142,6 +149,7 @@ def joined_networks() -> Iterator[tuple[Network, Network]]:
         try:
             home.ip(CABLES.replace("%d", str(far.pid)) + HOME.set_up())
             far.ip(FAR.set_up())
+            eventually(lambda: all({"one", "two"} <= network.ready() for network in (home, far)))
             yield home, far
         finally:
             far.close()
