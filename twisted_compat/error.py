@@ -89,6 +89,8 @@ class CannotListenError(BindError):
     def __str__(self) -> str:
         if isinstance(self.port, int):
             where = f"{self.interface or 'any interface'}, port {self.port}"
+        elif isinstance(self.port, bytes):
+            where = self.port.decode("utf-8", "backslashreplace")
         else:
             where = str(self.port)
         return f"{self.MESSAGE} on {where}: {self.socketError}."

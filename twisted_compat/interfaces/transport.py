@@ -115,9 +115,11 @@ class IUNIXTransport(ITransport):
     """A stream transport over a UNIX domain socket. A later addition of Twisted."""
 
     def sendFileDescriptor(descriptor: int) -> None:
-        """Pass an open descriptor to the peer (``SCM_RIGHTS``), ordered with the bytes around it.
+        """Pass an open descriptor to the peer (``SCM_RIGHTS``).
 
-        It travels with a byte of data, so write something after it. Keep it open until it has been sent.
+        It travels with the byte that is written next, so write something after it. The peer has it before
+        that byte, and after the descriptors before it; with bytes from before it may come at once, as reading
+        keeps no boundary there (unix(7)). It is duplicated: yours can be closed.
 
         :param descriptor: the number of an open descriptor of this process.
         """

@@ -46,7 +46,8 @@ class Closing:
         """The port is closed: stop whom it served, then tell who waits.
 
         :param stop: the ``doStop`` of the port's factory or protocol. What it raises, those who wait are
-            told; if there are none, whoever closed the port without being asked.
+            told; if there are none, whoever closed the port without being asked. KeyboardInterrupt and
+            SystemExit go on in any case.
         """
         call, self._call = self._call, None
         if call is not None and call.active():  # the port was lost in another way first
@@ -54,12 +55,13 @@ class Closing:
         waiting, self._waiting = self._waiting, []
         try:
             stop()
-        except Exception:
-            if not waiting:
-                raise
+        except BaseException as error:
             failure = port.reactor.vocabulary.failure.Failure()
             for deferred in waiting:
                 deferred.errback(failure)
+            del failure  # its traceback has this frame: the two would be a cycle
+            if not waiting or isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
         else:
             for deferred in waiting:
                 deferred.callback(None)

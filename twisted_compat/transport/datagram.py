@@ -20,14 +20,13 @@ from twisted_compat.transport.closing import Closing
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import log_prefix
 
-__all__ = ["DatagramPort"]
+__all__ = ["ABOUT_AN_EARLIER_ONE", "DatagramPort"]
 
 DATAGRAMS_A_TURN = 128
 """How many datagrams are received before it is the others' turn: about a millisecond for small answers."""
 
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
-# What the kernel says, at the next call, of a datagram that was sent before: see udp(7) and icmp(7).
-_ABOUT_AN_EARLIER_ONE = frozenset(
+ABOUT_AN_EARLIER_ONE = frozenset(
     getattr(errno, name)
     for name in (
         "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENONET", "ENOPROTOOPT", "EOPNOTSUPP",
@@ -35,6 +34,7 @@ _ABOUT_AN_EARLIER_ONE = frozenset(
     )
     if hasattr(errno, name)
 )  # fmt: skip
+"""What the kernel says, at the next call, of a datagram that was sent before: see udp(7) and icmp(7)."""
 
 
 @implementer(IListeningPort, IReadDescriptor, ILoggingContext, ISystemHandle)
@@ -157,6 +157,7 @@ class DatagramPort(FileDescriptor):
             self._close_socket()
             if getattr(protocol, "transport", None) is self:
                 protocol.transport = None
+            self._closing.done(self, lambda: None)  # it may have been asked to stop before that
             raise
 
     def _log_beginning(self, prefix: str) -> None:
@@ -165,9 +166,10 @@ class DatagramPort(FileDescriptor):
     # Receiving
 
     def startReading(self) -> None:
-        """Receive datagrams, from now on or again."""
-        self._reading = True
-        super().startReading()
+        """Receive datagrams, from now on or again; unless the port has been asked to stop."""
+        if not self._closing.begun:
+            self._reading = True
+            super().startReading()
 
     def stopReading(self) -> None:
         """Leave datagrams in the kernel's queue until :meth:`startReading`."""
@@ -179,19 +181,18 @@ class DatagramPort(FileDescriptor):
 
         :returns: ConnectionLost if the socket is unusable.
         """
-        assert self.socket is not None
-        receive, size, room = self.socket.recvfrom, self.maxPacketSize, self.maxThroughput
+        skt = self.socket
+        assert skt is not None
+        receive, size, room = skt.recvfrom, self.maxPacketSize, self.maxThroughput
         for _ in range(DATAGRAMS_A_TURN):
+            failed = None
             try:
                 data, sender = receive(size)
             except (BlockingIOError, InterruptedError):
                 return None
             except OSError as error:
-                if not self._survives(error):
-                    lost = self.reactor.vocabulary.error.ConnectionLost(str(error))
-                    lost.__cause__ = error.with_traceback(None)  # whose frames would keep this port
-                    return lost
-            else:
+                failed = error.with_traceback(None)  # whose frames would keep this port
+            if failed is None:
                 try:
                     if self._tells_address_as_it_is:
                         self._told = self._sender = sender
@@ -203,7 +204,12 @@ class DatagramPort(FileDescriptor):
                 except BaseException:  # CancelledError too: it is about the protocol, and not about the port
                     self.reactor.vocabulary.log.exception("datagramReceived of %r raised", self.protocol)
                 room -= len(data)
-            if room <= 0 or not self._reading:
+            elif not self._survives(failed):
+                lost = self.reactor.vocabulary.error.ConnectionLost(str(failed))
+                lost.__cause__ = failed
+                return lost
+            # The protocol may have paused or stopped the port, even listened anew.
+            if room <= 0 or not self._reading or self.socket is not skt:
                 break
         return None
 
@@ -215,7 +221,7 @@ class DatagramPort(FileDescriptor):
         """Receiving failed: whether that was about one datagram, and not about the socket."""
         if error.errno == errno.ECONNREFUSED:
             self._tell_refused()
-        elif error.errno not in _ABOUT_AN_EARLIER_ONE and error.errno not in _NO_ROOM:
+        elif error.errno not in ABOUT_AN_EARLIER_ONE and error.errno not in _NO_ROOM:
             return False
         else:
             self.reactor.vocabulary.log.debug("%r: a datagram came to nothing: %s", self, error)
@@ -229,27 +235,42 @@ class DatagramPort(FileDescriptor):
         :raises MessageLengthError: if it is too long.
         :raises OSError: for what the writer may do something about.
         """
-        if error.errno in _NO_ROOM:
-            self.datagrams_dropped += 1
-        elif error.errno == errno.EMSGSIZE:
-            raise self.reactor.vocabulary.error.MessageLengthError(
-                f"{len(args[0])} bytes are too many for one datagram here"
-            ) from error
-        else:
-            raise error
+        try:
+            if error.errno in _NO_ROOM:
+                self.datagrams_dropped += 1
+            elif error.errno == errno.EMSGSIZE:
+                raise self.reactor.vocabulary.error.MessageLengthError(
+                    f"{len(args[0])} bytes are too many for one datagram here"
+                ) from error
+            else:
+                raise error
+        finally:
+            del error  # its traceback comes to have this frame: the two would be a cycle
 
     def _refused_later(self) -> None:
         """Tell the protocol on a later turn, once: not inside its write."""
         if self._refusal is None:
-            self._refusal = self.reactor.callLater(0, self._tell_refused)
+            self._refusal = self.reactor.callLater(0, self._tell_refused_now)
+
+    def _tell_refused_now(self) -> None:
+        self._refusal = None
+        self._tell_refused()
 
     def _tell_refused(self) -> None:
         """Nobody receives what is sent to the peer. The port goes on."""
-        self._refusal = None
+        if self._closing.begun:
+            return
         try:
             self.protocol.connectionRefused()
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # as in doRead
             self.reactor.vocabulary.log.exception("connectionRefused of %r raised", self.protocol)
+
+    def _forget_refusal(self) -> None:
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None and refusal.active():
+            refusal.cancel()
 
     # Closing
 
@@ -280,9 +301,7 @@ class DatagramPort(FileDescriptor):
         super().connectionLost(None)
         skt, self.socket = self.socket, None
         self._told = self._sender = None
-        refusal, self._refusal = self._refusal, None
-        if refusal is not None and refusal.active():
-            refusal.cancel()
+        self._forget_refusal()
         if skt is not None:
             self._address = self._address_of(skt)
             skt.close()  # not shut down: whoever we adopted it from may go on with it

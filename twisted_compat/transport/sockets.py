@@ -8,6 +8,7 @@ the vocabulary that the caller passes in. What is particular to the names of UNI
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -158,10 +159,11 @@ def scoped_host(address: SocketAddress) -> str:
 
 
 def same_host_and_port(one: SocketAddress, other: SocketAddress) -> bool:
-    """Whether two IP socket addresses of one family mean the same, however their hosts are spelled."""
+    """Whether two IP socket addresses of one family mean the same, however their hosts are spelled; a scope
+    that is left out fits any."""
     family = socket.AF_INET6 if ":" in one[0] else socket.AF_INET
     packed = [socket.inet_pton(family, address[0].partition("%")[0]) for address in (one, other)]
-    return packed[0] == packed[1] and one[1] == other[1]
+    return packed[0] == packed[1] and one[1] == other[1] and (len(one) < 4 or one[3] == other[3])
 
 
 def numeric_port(vocabulary: Vocabulary, port: int | str) -> int:
@@ -213,11 +215,20 @@ def check_family(vocabulary: Vocabulary, family: int, families: tuple[int | None
 def adopted_socket(vocabulary: Vocabulary, fd: int, family: int, type: int) -> socket.socket:
     """A socket that somebody else made, duplicated, and non-blocking now, for both.
 
-    :raises OSError: if ``fd`` is no socket.
+    :raises OSError: if ``fd`` is no socket, or one of another family.
     :raises UnsupportedSocketType: if it is one of another type.
     """
-    skt = socket.fromfd(fd, family, type)
+    duplicate = os.dup(fd)
     try:
+        skt = socket.socket(family, type, 0, duplicate)
+    except BaseException:
+        os.close(duplicate)
+        raise
+    try:
+        if hasattr(socket, "SO_DOMAIN"):
+            domain = skt.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
+            if domain != family:
+                raise OSError(errno.EAFNOSUPPORT, f"Descriptor {fd} is a socket of another family, {domain}")
         real = skt.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
         if real != type:
             raise vocabulary.error.UnsupportedSocketType(

@@ -271,7 +271,9 @@ class Port(FileDescriptor):
         return self._name()
 
     def startReading(self) -> None:
-        """Accept connections, from now on or again."""
+        """Accept connections, from now on or again; unless the port has been asked to stop."""
+        if self._closing.begun:
+            return
         self._accepting = True
         self._cancel_resume()
         super().startReading()

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from twisted_compat.interfaces import IUDPTransport
 from twisted_compat.transport import sockets
-from twisted_compat.transport.datagram import DatagramPort
+from twisted_compat.transport.datagram import ABOUT_AN_EARLIER_ONE, DatagramPort
 from twisted_compat.transport.sockets import SocketAddress
 
 __all__ = ["Port"]
@@ -94,7 +94,7 @@ class Port(DatagramPort):
 
         :param host: an IP address.
         :param port: 1 to 65535.
-        :raises InvalidAddressError: if ``host`` is a name, or of the other family.
+        :raises InvalidAddressError: if ``host`` is a name, or of the other family; or ``port`` is none.
         :raises RuntimeError: if it is connected already, or closed.
         """
         if self.socket is None:
@@ -104,7 +104,12 @@ class Port(DatagramPort):
                 f"This port is connected to {self._connected_to[0]} already. "
                 "Write reactor.listenUDP(0, ...) for a port to another peer."
             )
-        self.socket.connect(self._target(host, port))
+        if host == BROADCAST:
+            raise self._invalid(host, "A port is connected to an IP address.")
+        if not 0 < port < 65536:
+            raise self._invalid(port, "A port number is 1 to 65535.")
+        self.socket.connect(self._target((host, port)))
+        self._told = self._sender = None  # whom it heard of before, it may not send to
         # As the kernel writes it, so that it can be told from strangers, of whom datagrams may wait.
         self._connected_to = (host, port), self.socket.getpeername()
         self._tells_address_as_it_is = False
@@ -140,6 +145,7 @@ class Port(DatagramPort):
 
         :param addr: ``(ip address, port)``, or ``("<broadcast>", port)``; None if the port is connected.
         :raises InvalidAddressError: if the host is a name, or of the other family.
+        :raises TypeError: if ``addr`` is no pair of a str and an int, or ``datagram`` no bytes.
         :raises ValueError: if the port is connected to somebody else, or to nobody and ``addr`` is None.
         :raises MessageLengthError: if it is too long for one datagram.
         :raises PermissionError: if broadcasting is not allowed; see :meth:`setBroadcastAllowed`.
@@ -161,7 +167,7 @@ class Port(DatagramPort):
                 "A port that is not connected must be told where to send. Write "
                 "transport.write(datagram, (host, port)), or transport.connect(host, port) first."
             )
-        target = self._sender if addr is self._told else self._target(*addr)
+        target = self._sender if addr is self._told else self._target(addr)
         try:
             skt.sendto(datagram, target)
         except OSError as error:
@@ -176,46 +182,57 @@ class Port(DatagramPort):
     def _check_peer(self, addr: tuple[str, int]) -> None:
         assert self._connected_to is not None
         given, peer = self._connected_to
-        if tuple(addr) != given and not sockets.same_host_and_port(self._target(*addr), peer):
+        if tuple(addr) != given and not sockets.same_host_and_port(self._target(addr), peer):
             raise ValueError(
                 f"This port is connected to {given}, and can't send to {addr}. "
                 "Leave the address out, or write reactor.listenUDP(0, ...) for another port."
             )
 
-    def _target(self, host: str, port: int) -> SocketAddress:
-        """Where to send, as the kernel wants it. InvalidAddressError, unless ``host`` is an address of this
-        port's family."""
-        if self.addressFamily == socket.AF_INET:
-            if sockets.is_ipv4(host) or host == BROADCAST:
-                return host, port
-            if sockets.is_ipv6(host):
-                raise self._invalid(host, "This port is on IPv4, and can't send to an IPv6 address.")
-        elif sockets.is_ipv6(host):
-            if "%" not in host:
-                return host, port
+    def _target(self, addr: Any) -> SocketAddress:
+        """Where to send, as the kernel wants it. InvalidAddressError, unless it is an address of this port's
+        family."""
+        try:
+            host, port, *scope = addr
+            if isinstance(host, bytes):
+                host = host.decode("ascii")
+            on_ipv4 = sockets.is_ipv4(host) or host == BROADCAST
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"Where to send is a pair of an IP address and a port, not {addr!r}. "
+                'Write transport.write(datagram, ("127.0.0.1", 8000)).'
+            ) from None
+        if not on_ipv4 and not sockets.is_ipv6(host):
+            raise self._invalid(host, "A datagram goes to an IP address, not to a name: resolve it first.")
+        if on_ipv4 != (self.addressFamily == socket.AF_INET):
+            ours, others = ("an IPv4", "an IPv6") if not on_ipv4 else ("an IPv6", "an IPv4")
+            raise self._invalid(host, f"This is {ours} port, which can't send to {others} address.")
+        if on_ipv4:
+            return ("255.255.255.255" if host == BROADCAST else host), port
+        if "%" in host:
             return sockets.literal_address(host, port) or (host, port)
-        elif sockets.is_ipv4(host) or host == BROADCAST:
-            raise self._invalid(
-                host, 'This port is on IPv6, and can\'t send to an IPv4 address: use listenUDP(..., "").'
-            )
-        raise self._invalid(host, "A datagram is sent to an IP address, and not to a name: resolve it first.")
+        return (host, port, *scope)
 
     def _send_failed(self, error: OSError, send: Callable[..., Any], *args: Any) -> None:
-        if error.errno == errno.ECONNREFUSED:
-            # That is about a datagram sent before; told once, it is out of the way of this one.
+        refused = error.errno == errno.ECONNREFUSED
+        if refused:
             self._refused_later()
-            try:
-                send(*args)
-                return
-            except OSError as again:
-                error = again
-        if error.errno == errno.ECONNREFUSED:
-            self.datagrams_dropped += 1
-        elif error.errno == errno.EACCES and not self.getBroadcastAllowed():
-            remedy = "call transport.setBroadcastAllowed(True) first, if this is a broadcast"
-            raise PermissionError(error.errno, f"{error.strerror}: {remedy}") from error
-        else:
-            super()._send_failed(error, send, *args)
+        try:
+            if refused or (self._connected_to is not None and error.errno in ABOUT_AN_EARLIER_ONE):
+                # That is about a datagram sent before; told once, it is out of the way of this one.
+                try:
+                    send(*args)
+                    return
+                except OSError as again:
+                    error = again
+            if error.errno == errno.ECONNREFUSED:
+                self.datagrams_dropped += 1
+            elif error.errno == errno.EACCES and not self.getBroadcastAllowed():
+                remedy = "call transport.setBroadcastAllowed(True) first, if this is a broadcast"
+                raise PermissionError(error.errno, f"{error.strerror}: {remedy}") from error
+            else:
+                super()._send_failed(error, send, *args)
+        finally:
+            del error  # its traceback comes to have this frame: the two would be a cycle
 
     # Options
 

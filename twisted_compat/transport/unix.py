@@ -22,7 +22,7 @@ from twisted_compat.transport.sockets import AF_UNIX
 from twisted_compat.transport.tcp import Connection
 from twisted_compat.transport.tcp_connect import ClientState
 from twisted_compat.transport.unix_passing import Extras, Sender, close_all, receive
-from twisted_compat.transport.unix_path import SocketName
+from twisted_compat.transport.unix_path import SocketName, shown
 
 __all__ = ["Client", "Connector", "PeerCredentials", "Port", "Server", "UNIXConnection"]
 
@@ -30,7 +30,7 @@ MOST_WAITING = 64
 """How many descriptors may wait to be sent before a streaming producer is paused."""
 
 _FIRST_RETRY, _LAST_RETRY = 0.002, 0.1  # seconds between attempts to connect to a port whose queue is full
-_CREDENTIALS = struct.Struct("3i")  # struct ucred
+_CREDENTIALS = struct.Struct("iII")  # struct ucred
 
 
 class PeerCredentials(NamedTuple):
@@ -192,10 +192,10 @@ class Server(UNIXConnection, tcp_listen.Server):
     _families = (AF_UNIX,)
 
     def _hostname(self) -> str:
-        return os.fsdecode(self.client or b"")
+        return shown(self.client or "")
 
     def _is_adopted(self, host: Any) -> None:
-        self._adopted_on = os.fsdecode(host)
+        self._adopted_on = shown(host)
         self.logstr = f"{self._protocol_name},{self.sessionno},{self._adopted_on}"
 
 

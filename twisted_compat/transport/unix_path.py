@@ -13,13 +13,20 @@ import stat
 import sys
 from typing import Any
 
-from twisted_compat.defer.filelock import FilesystemLock, isLocked
+from twisted_compat.defer.filelock import FilesystemLock
 from twisted_compat.transport.sockets import AF_UNIX
 
-__all__ = ["LONGEST", "SocketName"]
+__all__ = ["LONGEST", "SocketName", "shown"]
 
 LONGEST = 107 if sys.platform == "linux" else 103
 """Bytes of the longest path that a UNIX socket can have."""
+
+
+def shown(name: str | bytes) -> str:
+    """A socket's name as people are told it: an abstract one with ``@`` for its zero byte, as tools write it,
+    and with escapes for what is no text."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return f"@{text[1:]}" if text.startswith("\0") else text
 
 
 class SocketName:
@@ -38,7 +45,7 @@ class SocketName:
         self._bound: tuple[bytes, tuple[int, int]] | None = None  # absolute path, and which file is ours
 
     def __str__(self) -> str:
-        return os.fsdecode(self.encoded)
+        return shown(self.encoded)
 
     # Whether somebody serves it (wantPID, checkPID)
 
@@ -52,32 +59,41 @@ class SocketName:
 
     @property
     def _lock_path(self) -> str:
-        return f"{self}.lock"
+        return os.path.abspath(os.fsdecode(self.encoded + b".lock"))
 
     def is_locked(self) -> bool:
-        """Whether a living process holds the lock file."""
+        """Whether a living process holds the lock file. It stays as it is: who is to serve next finds by it
+        what the one before has left."""
         try:
-            return isLocked(self._lock_path)
-        except PermissionError:  # it is somebody else's, who lives; or there is none, and we may not make it
-            return os.path.islink(self._lock_path)
+            os.kill(max(self._holder(), 1), 0)
+        except PermissionError:
+            return True  # somebody else's process, which lives
+        except (OSError, OverflowError, ValueError):
+            return False  # no lock, or none of a process that there is
+        return True
+
+    def _holder(self) -> int:
+        return int(os.readlink(self._lock_path))
 
     def lock(self) -> None:
         """Take the lock file, from a dead process too, whose socket's file is then removed.
 
         :raises OSError: if a living process holds it, or it can't be made.
         """
+        self.check()
         lock = FilesystemLock(self._lock_path)
         try:
             held = lock.lock()
         except ValueError as error:
             raise OSError(errno.EADDRINUSE, f"{lock.name} is not a lock: {error}") from error
         if not held:
-            raise OSError(errno.EADDRINUSE, f"Cannot acquire lock: a living process holds {lock.name}")
+            holder = "another process"
+            with contextlib.suppress(OSError, ValueError):  # it lets go at this moment
+                holder = f"process {self._holder()}"
+            raise OSError(errno.EADDRINUSE, f"Cannot acquire lock: {holder} holds {lock.name}")
         self._lock = lock
-        if not lock.clean:
-            with contextlib.suppress(FileNotFoundError):  # whoever has died may have got as far as that
-                if stat.S_ISSOCK(os.lstat(self.encoded).st_mode):  # else bind() will tell
-                    os.unlink(self.encoded)
+        if not lock.clean and self._is_left_over():  # else there is nothing, or bind() will tell
+            os.unlink(self.encoded)
 
     # Binding
 
