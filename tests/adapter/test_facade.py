@@ -296,7 +296,7 @@ async def test_what_can_not_be_adopted(pair: tuple[socket.socket, socket.socket]
         before = len(os.listdir("/proc/self/fd"))
         for adopt in (reactor.adoptStreamPort, reactor.adoptStreamConnection):
             with pytest.raises(UnsupportedAddressFamily):
-                adopt(pair[0].fileno(), socket.AF_UNIX, Building())
+                adopt(pair[0].fileno(), 9999, Building())
         with socket.socket() as fresh, pytest.raises(OSError):  # it isn't connected
             reactor.adoptStreamConnection(fresh.fileno(), socket.AF_INET, Building())
         assert len(os.listdir("/proc/self/fd")) == before

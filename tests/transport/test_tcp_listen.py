@@ -603,8 +603,12 @@ async def test_families_that_cannot_be_adopted() -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             with pytest.raises(UnsupportedAddressFamily):
-                reactor.adoptStreamPort(ours.fileno(), socket.AF_UNIX, Listening())
+                reactor.adoptStreamPort(ours.fileno(), 9999, Listening())
             with pytest.raises(UnsupportedAddressFamily):
-                reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, Listening())
+                reactor.adoptStreamConnection(ours.fileno(), 9999, Listening())
+            with pytest.raises(OSError):  # of another family
+                reactor.adoptStreamConnection(ours.fileno(), socket.AF_INET, Listening())
+            with pytest.raises(OSError), socket.socket() as idle:  # it doesn't listen
+                reactor.adoptStreamPort(idle.fileno(), socket.AF_INET, Listening())
             with pytest.raises(OSError):
                 reactor.adoptStreamPort(-1, socket.AF_INET, Listening())

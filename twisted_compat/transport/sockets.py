@@ -212,10 +212,13 @@ def check_family(vocabulary: Vocabulary, family: int, families: tuple[int | None
         raise vocabulary.error.UnsupportedAddressFamily(family)
 
 
-def adopted_socket(vocabulary: Vocabulary, fd: int, family: int, type: int) -> socket.socket:
+def adopted_socket(
+    vocabulary: Vocabulary, fd: int, family: int, type: int, *, listening: bool = False
+) -> socket.socket:
     """A socket that somebody else made, duplicated, and non-blocking now, for both.
 
-    :raises OSError: if ``fd`` is no socket, or one of another family.
+    :param listening: whether it has to listen.
+    :raises OSError: if ``fd`` is no socket, or one of another family, or doesn't listen.
     :raises UnsupportedSocketType: if it is one of another type.
     """
     duplicate = os.dup(fd)
@@ -235,6 +238,8 @@ def adopted_socket(vocabulary: Vocabulary, fd: int, family: int, type: int) -> s
                 f"Descriptor {fd} is a {socket.SocketKind(real).name} socket, and not a "
                 f"{socket.SocketKind(type).name} one."
             )
+        if listening and not skt.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise OSError(errno.EINVAL, f"Descriptor {fd} is a socket that doesn't listen: call listen()")
         return _nonblocking(skt)
     except BaseException:
         skt.close()

@@ -187,7 +187,7 @@ class Port(FileDescriptor):
         """
         vocabulary = reactor.vocabulary
         sockets.check_family(vocabulary, addressFamily, (socket.AF_INET, socket.AF_INET6))
-        skt = sockets.adopted_socket(vocabulary, fd, addressFamily, cls.socketType)
+        skt = sockets.adopted_socket(vocabulary, fd, addressFamily, cls.socketType, listening=True)
         try:
             self = cls(None, factory, None, skt.getsockname()[0], reactor)
         except BaseException:

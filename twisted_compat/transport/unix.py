@@ -238,7 +238,7 @@ class Port(tcp_listen.Port):
         :meth:`.tcp_listen.Port._fromListeningDescriptor`."""
         vocabulary = reactor.vocabulary
         sockets.check_family(vocabulary, addressFamily, (AF_UNIX,))
-        skt = sockets.adopted_socket(vocabulary, fd, addressFamily, cls.socketType)
+        skt = sockets.adopted_socket(vocabulary, fd, addressFamily, cls.socketType, listening=True)
         self = cls(skt.getsockname(), factory, None, reactor=reactor)
         self._adopted = skt
         return self

@@ -160,7 +160,7 @@ async def test_what_goes_wrong_is_told_in_twisteds_errors() -> None:
         assert not dialing.failed.check(our_error.ConnectError)
         left, right = socket.socketpair()
         with left, right, pytest.raises(error.UnsupportedAddressFamily):
-            reactor.adoptStreamConnection(left.fileno(), socket.AF_UNIX, Factory())
+            reactor.adoptStreamConnection(left.fileno(), 9999, Factory())
         call = reactor.callLater(3600, print)
         call.cancel()
         with pytest.raises(error.AlreadyCancelled):
