@@ -1,0 +1,456 @@
+"""UDP ports with one peer: whom they hear, what they refuse, and what they are told when nobody is there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support import until, within
+from tests.transport.datagrams import (
+    Failing,
+    Notes,
+    Words,
+    errors_logged,
+    families,
+    in_both_words,
+    linux_only,
+    plain_udp,
+    received,
+    turn,
+    unused_address,
+    where_of,
+)
+from twisted_compat import AsyncioReactor
+
+
+@in_both_words
+@families
+async def test_a_connected_port_has_one_peer(speaking: Any, host: str) -> None:
+    words: Words = speaking()
+    notes = words.notes()
+    async with words.reactor() as reactor:
+        port = reactor.listenUDP(0, notes, interface=host)
+        with plain_udp(host) as peer, plain_udp(host) as stranger:
+            where = peer.getsockname()[:2]
+            port.connect(*where)
+            port.write(b"no address")
+            port.write(b"its address", where)
+            port.write(b"as a list", list(where))
+            assert [(await received(peer))[0] for _ in range(3)] == [
+                b"no address",
+                b"its address",
+                b"as a list",
+            ]
+            with pytest.raises(ValueError, match=str(where[1])):
+                port.write(b"x", stranger.getsockname()[:2])
+            with pytest.raises(ValueError):
+                port.writeSequence([b"x"], stranger.getsockname()[:2])
+            for refused in ("localhost", "127.0.0.1" if ":" in host else "::1"):
+                with pytest.raises(words.error.InvalidAddressError):
+                    port.write(b"x", (refused, where[1]))
+            stranger.sendto(b"stranger", where_of(port))
+            peer.sendto(b"peer", where_of(port))
+            await until(lambda: notes.received)
+            assert notes.received == [(b"peer", where)]
+
+
+@families
+async def test_an_answer_to_its_peer(host: str) -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes(datagram=lambda p, data, addr: p.transport.write(data, addr))
+        port = reactor.listenUDP(0, notes, interface=host)
+        with plain_udp(host) as peer:
+            port.connect(*peer.getsockname()[:2])
+            for data in (b"1", b"2"):
+                peer.sendto(data, where_of(port))
+                assert (await received(peer))[0] == data
+
+
+@families
+async def test_datagrams_of_strangers_that_wait_are_not_delivered(host: str) -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface=host)
+        with plain_udp(host) as peer, plain_udp(host) as stranger:
+            stranger.sendto(b"stranger", where_of(port))
+            peer.sendto(b"peer", where_of(port))
+            stranger.sendto(b"stranger", where_of(port))
+            port.connect(*peer.getsockname()[:2])
+            peer.sendto(b"peer again", where_of(port))
+            await until(lambda: len(notes.received) >= 2)
+            assert notes.received == [(data, peer.getsockname()[:2]) for data in (b"peer", b"peer again")]
+
+
+@families
+async def test_connecting_to_who_writes_first(host: str) -> None:
+    """In the midst of a batch: those of others that wait are not delivered."""
+
+    def first(protocol: Any, data: bytes, addr: Any) -> None:
+        if len(protocol.received) == 1:
+            protocol.transport.connect(*addr)
+
+    async with AsyncioReactor() as reactor:
+        notes = Notes(datagram=first)
+        port = reactor.listenUDP(0, notes, interface=host)
+        with plain_udp(host) as peer, plain_udp(host) as late:
+            for data in (b"1", b"2"):
+                peer.sendto(data, where_of(port))
+                late.sendto(b"late", where_of(port))
+            peer.sendto(b"3", where_of(port))
+            await until(lambda: b"3" in notes.data)
+            assert notes.data == [b"1", b"2", b"3"]
+
+
+@families
+async def test_who_was_heard_before_is_a_stranger_then(host: str) -> None:
+    outcome: list[Any] = []
+
+    def turn_to_another(protocol: Any, data: bytes, addr: Any) -> None:
+        protocol.transport.connect(*other.getsockname()[:2])
+        with pytest.raises(ValueError) as caught:
+            protocol.transport.write(b"x", addr)
+        outcome.append(caught.value)
+
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenUDP(0, Notes(datagram=turn_to_another), interface=host)
+        with plain_udp(host) as first, plain_udp(host) as other, errors_logged() as logged:
+            first.sendto(b"hello", where_of(port))
+            await until(lambda: outcome or logged)
+        assert logged == [] and str(outcome[0])
+
+
+async def test_addresses_are_compared_and_not_their_spellings() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="::1")
+        with plain_udp("::1") as peer:
+            number = peer.getsockname()[1]
+            port.connect("0:0:0:0:0:0:0:1", number)
+            peer.sendto(b"heard", where_of(port))
+            await until(lambda: notes.received)
+            assert notes.received == [(b"heard", ("::1", number))]
+            for host in ("::1", "0:0:0:0:0:0:0:1", "0000:0000::1", "::0.0.0.1"):
+                port.write(host.encode(), (host, number))
+                assert (await received(peer))[0] == host.encode()
+            for addr in (("::2", number), ("::1", number + 1)):
+                with pytest.raises(ValueError):
+                    port.write(b"x", addr)
+
+
+async def test_a_broadcasting_ports_peer_by_either_name() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        number = reactor.listenUDP(0, notes).getHost().port
+        port = reactor.listenUDP(0, Notes(), interface="127.0.0.1")
+        with pytest.raises(PermissionError):
+            port.connect("255.255.255.255", number)
+        port.setBroadcastAllowed(True)
+        port.connect("255.255.255.255", number)
+        port.write(b"1")
+        port.write(b"2", ("255.255.255.255", number))
+        port.write(b"3", ("<broadcast>", number))
+        await until(lambda: len(notes.received) == 3)
+        with pytest.raises(ValueError):
+            port.write(b"4", ("127.0.0.1", number))
+        assert notes.data == [b"1", b"2", b"3"]
+
+
+@in_both_words
+@families
+async def test_what_cannot_be_connected_to(speaking: Any, host: str) -> None:
+    words: Words = speaking()
+    notes = words.notes()
+    async with words.reactor() as reactor:
+        port = reactor.listenUDP(0, notes, interface=host)
+        other_family = "127.0.0.1" if ":" in host else "::1"
+        for refused in ("localhost", "nowhere.invalid", "", "127.1", "<broadcast>", other_family):
+            with pytest.raises(words.error.InvalidAddressError) as caught:
+                port.connect(refused, 9)
+            assert caught.value.address == refused
+        for number in (-1, 65536):
+            with pytest.raises((OverflowError, ValueError)):
+                port.connect(host, number)
+        with pytest.raises((OverflowError, ValueError)):
+            port.connect(host, 0)
+        for text in ("9", None):
+            with pytest.raises(TypeError):
+                port.connect(host, text)
+        with pytest.raises(ValueError):
+            port.write(b"not connected by that")
+        with plain_udp(host) as peer, plain_udp(host) as other:
+            for skt in (peer, other):
+                skt.sendto(b"still heard", where_of(port))
+            await until(lambda: len(notes.received) == 2)
+            port.connect(*peer.getsockname()[:2])
+            for skt in (peer, other):
+                with pytest.raises(RuntimeError, match="already"):
+                    port.connect(*skt.getsockname()[:2])
+            port.write(b"the first one")
+            assert (await received(peer))[0] == b"the first one"
+
+
+async def test_a_refused_connect_leaves_the_others_heard() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        with pytest.raises((OSError, ValueError, OverflowError)):
+            port.connect("127.0.0.1", 0)
+        with pytest.raises(OSError):
+            port.connect("198.51.100.1", 9)  # which 127.0.0.1 has no way to
+        with plain_udp("127.0.0.2") as other:
+            other.sendto(b"hello", where_of(port))
+            await until(lambda: notes.received)
+
+
+async def test_a_closed_port_is_not_connected() -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenUDP(0, Notes(), interface="127.0.0.1")
+        await within(port.stopListening())
+        with pytest.raises(RuntimeError, match="startListening"):
+            port.connect("127.0.0.1", 9)
+
+
+async def test_listening_again_it_is_connected_to_nobody() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        with plain_udp() as peer, plain_udp() as other:
+            port.connect(*peer.getsockname())
+            await within(port.stopListening())
+            port.startListening()
+            with pytest.raises(ValueError):
+                port.write(b"x")
+            port.write(b"anybody", other.getsockname())
+            assert (await received(other))[0] == b"anybody"
+            for skt in (peer, other):
+                skt.sendto(b"x", where_of(port))
+            await until(lambda: len(notes.received) == 2)
+            port.connect(*other.getsockname())
+
+
+async def test_the_address_of_a_connected_port_that_was_bound_to_all() -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenUDP(0, Notes())
+        number = port.getHost().port
+        port.connect("127.0.0.1", 9)
+        assert (port.getHost().host, port.getHost().port) == ("127.0.0.1", number)
+
+
+# Nobody there (ICMP)
+
+
+@linux_only
+@in_both_words
+@families
+async def test_a_refusal_is_told_on_a_later_turn(speaking: Any, host: str) -> None:
+    words: Words = speaking()
+    notes = words.notes()
+    async with words.reactor() as reactor:
+        port = reactor.listenUDP(0, notes, interface=host)
+        port.connect(*unused_address(host))
+        port.write(b"anybody?")
+        assert notes.events == ["start"]
+        await until(lambda: "refused" in notes.events)
+        assert notes.events == ["start", "refused"]
+        assert port.connected and port in reactor.getReaders()
+
+
+@linux_only
+@families
+async def test_refused_again_and_again_it_goes_on(host: str) -> None:
+    """uvloop watches a socket no more after it had an error: it must be told to."""
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface=host)
+        where = unused_address(host)
+        port.connect(*where)
+        for count in range(1, 101):
+            port.write(b"anybody?")
+            await until(partial(notes.refused, count))
+        with plain_udp(*where) as peer:
+            for data in (b"here", b"I", b"am"):
+                port.write(data)
+                assert (await received(peer))[0] == data
+                peer.sendto(data, where_of(port))
+                await until(partial(notes.has, data))
+        assert notes.events == ["start"] + ["refused"] * 100
+
+
+@linux_only
+async def test_what_has_been_received_and_a_refusal() -> None:
+    """An error and datagrams wait at the same time, and all are told."""
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        with plain_udp() as peer:
+            where = peer.getsockname()
+            port.connect(*where)
+            for n in range(10):
+                peer.sendto(b"%d" % n, where_of(port))
+        port.write(b"too late")
+        await until(lambda: len(notes.received) == 10 and "refused" in notes.events)
+        with plain_udp(*where) as peer:
+            peer.sendto(b"end", where_of(port))
+            await until(lambda: notes.data[-1] == b"end")
+        assert notes.data == [b"%d" % n for n in range(10)] + [b"end"]
+        assert notes.events == ["start", "refused"]
+
+
+@linux_only
+@families
+async def test_a_write_that_meets_an_earlier_ones_refusal_is_sent(host: str) -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface=host)
+        where = unused_address(host)
+        port.connect(*where)
+        port.write(b"to nobody")
+        with plain_udp(*where) as peer:
+            port.write(b"sent all the same")
+            assert notes.events == ["start"]
+            assert (await received(peer))[0] == b"sent all the same"
+            await until(lambda: "refused" in notes.events)
+            peer.sendto(b"answer", where_of(port))
+            await until(lambda: notes.data == [b"answer"])
+        assert notes.events == ["start", "refused"]
+        assert port.datagrams_dropped == 0
+
+
+@linux_only
+async def test_no_refusal_inside_write() -> None:
+    inside: list[str] = []
+
+    def refused(protocol: Any) -> None:
+        if writing:
+            inside.append("refused")
+
+    async with AsyncioReactor() as reactor:
+        notes = Notes(refused=refused)
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        port.connect(*unused_address())
+        writing = False
+        for _ in range(50):
+            writing = True
+            for _ in range(3):
+                port.write(b"anybody?")
+            writing = False
+            await turn()
+        await until(lambda: "refused" in notes.events)
+    assert inside == []
+
+
+@linux_only
+async def test_writing_when_refused_goes_on_without_end_and_without_recursion() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes(refused=lambda p: p.transport.write(b"anybody?"))
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        port.connect(*unused_address())
+        port.write(b"anybody?")
+        other_turns = 0
+        while notes.events.count("refused") < 2000:
+            other_turns += 1
+            await within(turn())
+        assert other_turns > 2  # a bounded number each
+
+
+@linux_only
+@pytest.mark.parametrize("how", ["stopListening", "connectionLost"])
+async def test_stopping_when_refused(how: str) -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes(refused=lambda p: getattr(p.transport, how)())
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        port.connect(*unused_address())
+        port.write(b"anybody?")
+        port.write(b"anybody?")
+        await until(lambda: "stop" in notes.events)
+        assert notes.events == ["start", "refused", "stop"]
+        assert not reactor.getReaders()
+
+
+@linux_only
+async def test_a_closed_port_is_refused_nothing() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        port.connect(*unused_address())
+        for _ in range(3):
+            port.write(b"anybody?")  # the second meets the first one's refusal
+        port.connectionLost()
+        assert not [call for call in reactor.getDelayedCalls() if call.active()]
+        await asyncio.sleep(0.01)
+        assert notes.events == ["start", "stop"]
+
+
+@linux_only
+@in_both_words
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+async def test_connection_refused_raises(speaking: Any, error: type[BaseException]) -> None:
+    def fail(protocol: Any) -> None:
+        raise error("mine")
+
+    words: Words = speaking()
+    notes = words.notes(refused=fail)
+    async with words.reactor() as reactor:
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        where = unused_address()
+        port.connect(*where)
+        for count in (1, 2):
+            with errors_logged() as logged:
+                port.write(b"anybody?")  # told of while reading
+                await until(partial(notes.refused, count))
+                await turn()
+            assert len(logged) == 1 and "mine" in logged[0]
+        with errors_logged() as logged:
+            port.write(b"anybody?")
+            port.write(b"anybody?")  # meets the refusal of the other: told of by a timer
+            await until(lambda: notes.events.count("refused") >= 3)
+            await asyncio.sleep(0.005)
+        assert len(logged) == notes.events.count("refused") - 2 and all("mine" in each for each in logged)
+        with plain_udp(*where) as peer:
+            peer.sendto(b"lives", where_of(port))
+            await until(lambda: notes.data == [b"lives"])
+
+
+@linux_only
+@in_both_words
+async def test_who_is_connected_to_nobody_is_refused_nothing(speaking: Any) -> None:
+    words: Words = speaking()
+    notes = words.notes()
+    async with words.reactor() as reactor:
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        for _ in range(10):
+            port.write(b"anybody?", unused_address())
+            await turn()
+        port.write(b"end", where_of(port))
+        await until(lambda: notes.data == [b"end"])
+        assert notes.events == ["start"]
+
+
+@pytest.mark.parametrize(
+    "code", [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EPROTO, errno.ENOMEM, errno.EACCES]
+)
+async def test_other_errors_about_one_datagram_spare_the_port(code: int) -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        failing = Failing(port, receiving=(code, code))
+        with plain_udp() as peer:
+            peer.sendto(b"hello", where_of(port))
+            await until(lambda: notes.data == [b"hello"])
+        assert failing.receiving == [] and notes.events == ["start"]
+
+
+async def test_a_socket_that_is_unusable_is_closed_once() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        Failing(port, receiving=(errno.ENOTSOCK,) * 3)
+        with plain_udp() as peer:
+            peer.sendto(b"hello", where_of(port))
+            await until(lambda: "stop" in notes.events)
+        assert notes.events == ["start", "stop"] and notes.received == []
+        assert not port.connected and port.stopListening() is None and not reactor.getReaders()
