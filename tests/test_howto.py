@@ -72,6 +72,18 @@ def run(*arguments: str, directory: Path, dev: bool = True) -> subprocess.Comple
     )
 
 
+# Datagrams and UNIX sockets
+
+
+def test_datagrams_and_unix(tmp_path: Path) -> None:
+    programs = unnamed("datagrams-and-unix")
+    assert len(programs) == 2
+    for program in programs:
+        done = run("-c", program, directory=tmp_path)
+        assert done.stdout.splitlines() == promised(program) != [], done.stderr
+        assert done.stderr == ""
+
+
 # FastAPI
 
 
