@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import resource
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import within
+from twisted_compat.address import IPv6Address
 from twisted_compat.protocol import ClientFactory, Protocol, ServerFactory
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -138,3 +141,29 @@ def descriptor_limit(soft: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+
+
+@contextlib.contextmanager
+def client_of(port: Any) -> Iterator[socket.socket]:
+    """A plain socket connected (the kernel does that without the port's doing) to a listening port."""
+    address = port.getHost()
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    with socket.socket(family) as skt:
+        skt.connect((address.host, address.port))
+        skt.setblocking(False)
+        yield skt
+
+
+async def received(skt: socket.socket, size: int = 100) -> bytes:
+    """What a plain socket receives; a reset counts as the end."""
+    try:
+        return await within(asyncio.get_running_loop().sock_recv(skt, size))
+    except ConnectionResetError:
+        return b""
+
+
+async def answered(port: Any, message: bytes = b"hello") -> bool:
+    """Whether an echoing port serves a new client."""
+    with client_of(port) as skt:
+        await within(asyncio.get_running_loop().sock_sendall(skt, message))
+        return await received(skt) == message

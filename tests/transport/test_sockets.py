@@ -1,4 +1,4 @@
-"""Literals, addresses, binding, errno -> error, and the spare descriptor."""
+"""Literals, addresses, binding, errno -> error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.transport.recorders import descriptor_limit
 from twisted_compat.address import IPv4Address, IPv6Address
 from twisted_compat.error import (
     ConnectBindError,
@@ -154,21 +153,3 @@ def test_binding() -> None:
         sockets.bind_socket(skt, "::1", 0)
     with sockets.stream_socket(socket.AF_INET) as skt, pytest.raises(OverflowError):
         sockets.bind_socket(skt, "127.0.0.1", 65536)
-
-
-def test_the_spare_descriptor_makes_room_for_one() -> None:
-    spare = sockets.SpareDescriptor()
-    assert not spare.release()
-    assert spare.reserve() and spare.reserve()
-    lowest_free = os.open(os.devnull, os.O_RDONLY)
-    os.close(lowest_free)
-    with descriptor_limit(lowest_free):
-        with pytest.raises(OSError):
-            os.open(os.devnull, os.O_RDONLY)
-        assert spare.release()
-        room = os.open(os.devnull, os.O_RDONLY)
-        assert not spare.reserve()
-        os.close(room)
-        assert spare.reserve()
-    assert spare.release()
-    assert not spare.release()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 import resource
 import socket
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,8 +19,11 @@ from tests.transport.recorders import (
     Echo,
     Listening,
     Recorder,
+    answered,
+    client_of,
     descriptor_limit,
     errors_logged,
+    received,
     resetting,
 )
 from twisted_compat import AsyncioReactor
@@ -31,33 +32,6 @@ from twisted_compat.error import AlreadyListened, CannotListenError, ConnectionD
 from twisted_compat.interfaces import IListeningPort, ILoggingContext, IReadDescriptor, ITCPTransport
 from twisted_compat.transport import tcp_listen
 from twisted_compat.transport.tcp_listen import Port
-
-
-@contextlib.contextmanager
-def client_of(port: Port) -> Iterator[socket.socket]:
-    """A plain socket connected (the kernel does that without the port's doing) to a listening port."""
-    address = port.getHost()
-    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
-    with socket.socket(family) as skt:
-        skt.connect((address.host, address.port))
-        skt.setblocking(False)
-        yield skt
-
-
-async def received(skt: socket.socket, size: int = 100) -> bytes:
-    """What a plain socket receives; a reset counts as the end."""
-    try:
-        return await within(asyncio.get_running_loop().sock_recv(skt, size))
-    except ConnectionResetError:
-        return b""
-
-
-async def answered(port: Port, message: bytes = b"hello") -> bool:
-    """Whether an echoing port serves a new client."""
-    with client_of(port) as skt:
-        await within(asyncio.get_running_loop().sock_sendall(skt, message))
-        return await received(skt) == message
-
 
 # -- accepting
 
@@ -399,137 +373,6 @@ async def test_peers_that_reset_before_they_are_accepted(caplog: pytest.LogCaptu
         await until(lambda: all(protocol.reasons for protocol in factory.protocols))
         assert all(len(protocol.reasons) == 1 for protocol in factory.protocols)
     assert errors_logged(caplog) == []
-
-
-class Failing:
-    """Stands before a listening socket and fails the first accepts, with each of the given errnos in turn."""
-
-    def __init__(self, skt: socket.socket, *codes: int) -> None:
-        self._skt = skt
-        self._codes = list(codes)
-        self.accepts = 0
-
-    def accept(self) -> Any:
-        self.accepts += 1
-        if self._codes:
-            code = self._codes.pop(0)
-            raise OSError(code, os.strerror(code))
-        return self._skt.accept()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._skt, name)
-
-
-async def test_errors_about_one_connection_spare_the_next() -> None:
-    async with AsyncioReactor() as reactor:
-        port = reactor.listenTCP(0, Listening(Echo), interface="127.0.0.1")
-        port.socket = Failing(port.socket, errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN)
-        assert await answered(port)
-        assert port.socket._codes == []
-
-
-# -- running out
-
-
-@pytest.mark.parametrize("code", [errno.ENOBUFS, errno.ENOMEM, errno.EINVAL])
-async def test_pausing_when_accepting_is_impossible(
-    code: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tcp_listen, "_PAUSE", 0.02)
-    async with AsyncioReactor() as reactor:
-        port = reactor.listenTCP(0, Listening(Echo), interface="127.0.0.1")
-        port.socket = failing = Failing(port.socket, code, code, code)
-        with client_of(port) as skt:
-            await until(lambda: failing.accepts)
-            assert port not in reactor.getReaders()
-            assert failing.accepts == 1
-            skt.sendall(b"hello")
-            assert await received(skt) == b"hello"
-    assert [r.levelno for r in caplog.records if r.name == "twisted_compat" and r.levelno > 20] == [
-        logging.WARNING
-    ]
-
-
-async def test_a_pause_ends_with_the_port_and_with_the_users_own() -> None:
-    async with AsyncioReactor() as reactor:
-        port = reactor.listenTCP(0, Listening(Echo), interface="127.0.0.1")
-        port.socket = Failing(port.socket, *[errno.ENOMEM] * 3)
-        with client_of(port):
-            await until(lambda: reactor.getDelayedCalls())
-            port.startReading()
-            assert not reactor.getDelayedCalls()
-            await until(lambda: reactor.getDelayedCalls())
-            port.stopReading()
-            assert not reactor.getDelayedCalls()
-            port.startReading()
-            await until(lambda: reactor.getDelayedCalls())
-            await within(port.stopListening())
-            assert not reactor.getDelayedCalls()
-
-
-def fill_descriptors() -> list[int]:
-    """Use up every descriptor that the limit leaves."""
-    used = []
-    while True:
-        try:
-            used.append(os.dup(0))
-        except OSError:
-            return used
-
-
-async def test_shedding_when_descriptors_run_out(caplog: pytest.LogCaptureFixture) -> None:
-    async with AsyncioReactor() as reactor:
-        factory = Listening(Echo)
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        assert await answered(port)
-        await until(
-            lambda: factory.protocols[0].reasons
-        )  # its descriptor is free again before we fill them all
-        caplog.clear()
-        clients = [socket.socket() for _ in range(10)]
-        with descriptor_limit(clients[-1].fileno() + 20):
-            used = fill_descriptors()
-            try:
-                for skt in clients:
-                    skt.setblocking(False)
-                    skt.connect_ex(port.socket.getsockname())
-                for skt in clients:
-                    assert await received(skt) == b""  # told, rather than left to wait
-                    skt.close()
-                assert port in reactor.getReaders()
-            finally:
-                for fd in used:
-                    os.close(fd)
-            warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
-            assert len(warnings) == 1
-            assert "ulimit" in warnings[0].getMessage()
-            assert len(factory.protocols) == 1
-            assert await answered(port)
-
-
-async def test_waiting_when_not_even_shedding_is_possible(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tcp_listen, "_PAUSE", 0.02)
-    async with AsyncioReactor() as reactor:
-        factory = Listening(Echo)
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        with socket.socket() as skt, descriptor_limit(skt.fileno() + 20):
-            port._spare.release()
-            used = fill_descriptors()
-            try:
-                skt.setblocking(False)
-                skt.connect_ex(port.socket.getsockname())
-                await until(lambda: port not in reactor.getReaders())
-                await until(lambda: port in reactor.getReaders())  # tries again
-                assert factory.protocols == []
-            finally:
-                for fd in used:
-                    os.close(fd)
-            skt.send(b"hello")
-            assert await received(skt) == b"hello"
-            await until(lambda: port._spare._fd is not None)  # and is prepared for the next time
-    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
 
 
 # -- adopted sockets

@@ -170,9 +170,7 @@ class Facade:
 
     # UDP (IReactorUDP, IReactorMulticast)
 
-    def listenUDP(
-        self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
-    ) -> udp.Port:
+    def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> udp.Port:
         """Send and receive datagrams; see :class:`~twisted_compat.transport.udp.Port`.
 
         :param port: the port number; 0 lets the system choose (``getHost()`` tells which).

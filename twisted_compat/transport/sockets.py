@@ -1,5 +1,5 @@
 """What the transports need of the operating system's sockets, said once: literals, addresses, making and
-binding, errno -> error, a spare fd.
+adopting them, binding, errno -> error.
 
 Nothing here knows a descriptor or a reactor; whatever is handed to a user (an address, an error) is made from
 the vocabulary that the caller passes in. What is particular to the names of UNIX sockets is in
@@ -20,7 +20,6 @@ __all__ = [
     "AF_UNIX",
     "Binding",
     "SocketAddress",
-    "SpareDescriptor",
     "address_of",
     "adopted_socket",
     "bind_error",
@@ -274,32 +273,3 @@ def bind_error(vocabulary: Vocabulary, exc: OSError) -> BaseException:
     """ConnectBindError for what creating or binding the local socket of a client raised."""
     found: BaseException = vocabulary.error.ConnectBindError(exc.errno, exc.strerror or str(exc))
     return found
-
-
-class SpareDescriptor:
-    """A file descriptor kept open to be given up when there is no other.
-
-    A listening socket whose queue cannot be accepted for want of a descriptor stays readable for ever. Giving
-    up the spare makes room to accept the waiting connections one by one and close them, which tells their
-    clients.
-    """
-
-    def __init__(self) -> None:
-        self._fd: int | None = None
-
-    def reserve(self) -> bool:
-        """Hold a descriptor. Returns whether one is held now: False means that there was none to be had."""
-        if self._fd is None:
-            try:
-                self._fd = os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            except OSError:
-                return False  # the answer, and what the caller acts upon
-        return True
-
-    def release(self) -> bool:
-        """Give it up. Returns whether there was one."""
-        fd, self._fd = self._fd, None
-        if fd is None:
-            return False
-        os.close(fd)
-        return True

@@ -6,7 +6,6 @@ outgoing side is :mod:`.tcp_connect`. What UNIX sockets do differently is in :mo
 
 from __future__ import annotations
 
-import errno
 import socket
 from typing import Any
 
@@ -17,24 +16,10 @@ from twisted_compat.transport import sockets
 from twisted_compat.transport.closing import Closing
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import introduce, log_prefix
-from twisted_compat.transport.sockets import SpareDescriptor
+from twisted_compat.transport.shortage import ABOUT_ONE_CONNECTION, Shortage
 from twisted_compat.transport.tcp import Connection
 
 __all__ = ["Port", "Server"]
-
-# What accept() says about the connection it was about to hand out, as against the listening socket: see
-# accept(2) on the errors that Linux passes on from a connection already dead, and on EPERM from a firewall.
-_ABOUT_ONE_CONNECTION = frozenset(
-    getattr(errno, name)
-    for name in (
-        "ECONNABORTED", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH",
-        "EOPNOTSUPP", "ENETUNREACH",
-    )
-    if hasattr(errno, name)
-)  # fmt: skip
-_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
-_PAUSE = 1.0  # seconds without accepting, when accepting is impossible and shedding is too
-_BURST_GAP = 1.0  # seconds of quiet after which running out of descriptors is news again
 
 
 @implementer(ITCPTransport)
@@ -171,9 +156,7 @@ class Port(FileDescriptor):
         self._address: Any = None
         self._closing = Closing()
         self._accepting = False
-        self._spare = SpareDescriptor()
-        self._resume: Any = None
-        self._last_shortage: float | None = None
+        self._shortage = Shortage()
 
     @classmethod
     def _fromListeningDescriptor(cls, reactor: Any, fd: int, addressFamily: int, factory: Any) -> Port:
@@ -228,7 +211,7 @@ class Port(FileDescriptor):
             skt.close()
             self._leave_place()
             raise
-        self._spare.reserve()
+        self._shortage.prepare()
         self.socket = skt
         self.connected, self.disconnected, self.disconnecting = 1, 0, 0
         self.startReading()
@@ -275,13 +258,13 @@ class Port(FileDescriptor):
         if self._closing.begun:
             return
         self._accepting = True
-        self._cancel_resume()
+        self._shortage.stop_waiting()
         super().startReading()
 
     def stopReading(self) -> None:
         """Leave connections in the kernel's queue until :meth:`startReading`."""
         self._accepting = False
-        self._cancel_resume()
+        self._shortage.stop_waiting()
         super().stopReading()
 
     # -- accepting
@@ -295,12 +278,12 @@ class Port(FileDescriptor):
             try:
                 connection, client = skt.accept()
             except BlockingIOError:
-                self._spare.reserve()  # held already, unless there has been a shortage
+                self._shortage.prepare()  # it is already, unless there has been one
                 return
             except OSError as exc:
-                if exc.errno in _ABOUT_ONE_CONNECTION:
+                if exc.errno in ABOUT_ONE_CONNECTION:
                     continue
-                self._cannot_accept(exc, skt)
+                self._shortage.deal_with(self, exc, skt)
                 return
             self._serve(connection, client)
 
@@ -326,66 +309,6 @@ class Port(FileDescriptor):
             )
             return
         introduce(protocol, transport)
-
-    def _cannot_accept(self, exc: OSError, skt: socket.socket) -> None:
-        """The system cannot give us the next connection, yet the queue stays readable: do not spin."""
-        if exc.errno in _NO_DESCRIPTOR:
-            shed = self._shed(skt)
-            if shed is None:
-                self._pause()
-                self._log_shortage(exc, f"no connection is accepted for {_PAUSE:g} s")
-            else:
-                self._log_shortage(exc, f"waiting connections are being closed ({shed} at once)")
-        else:
-            self._pause()
-            self._log_shortage(exc, f"no connection is accepted for {_PAUSE:g} s")
-
-    def _shed(self, skt: socket.socket) -> int | None:
-        """Close waiting connections by way of the spare descriptor. Returns how many; None if impossible."""
-        if not self._spare.release():
-            return None
-        count = 0
-        try:
-            for _ in range(self.numberAccepts):
-                try:
-                    connection, _client = skt.accept()
-                except BlockingIOError:
-                    break
-                except OSError as exc:
-                    if exc.errno in _ABOUT_ONE_CONNECTION:
-                        continue
-                    return count or None  # another thread was faster, or the whole machine is out of files
-                connection.close()
-                count += 1
-        finally:
-            self._spare.reserve()
-        return count
-
-    def _log_shortage(self, exc: OSError, consequence: str) -> None:
-        """One line for each burst, however long it lasts."""
-        now = self.reactor.seconds()
-        last, self._last_shortage = self._last_shortage, now
-        if last is None or now - last > _BURST_GAP + _PAUSE:
-            self.reactor.vocabulary.log.warning(
-                "%s cannot accept: %s; %s. Raise the limit (ulimit -n), or accept less.",
-                self,
-                exc,
-                consequence,
-            )
-
-    def _pause(self) -> None:
-        self.stopReading()
-        self._resume = self.reactor.callLater(_PAUSE, self._resume_accepting)
-
-    def _resume_accepting(self) -> None:
-        self._resume = None
-        self._spare.reserve()
-        self.startReading()
-
-    def _cancel_resume(self) -> None:
-        resume, self._resume = self._resume, None
-        if resume is not None and resume.active():
-            resume.cancel()
 
     def doWrite(self) -> None:
         """Never called: a port does not write."""
@@ -420,7 +343,7 @@ class Port(FileDescriptor):
         self.socket = None
         # Not shut down: another process, or whoever we adopted it from, may share it and go on listening.
         skt.close()
-        self._spare.release()
+        self._shortage.end()
         self._leave_place()
         self.reactor.vocabulary.log.info("(%s Port %s Closed)", self._type, self._name())
         self.connected, self.disconnecting = 0, 0
