@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -49,6 +50,10 @@ class Noting:
     def refused(self, times: int) -> bool:
         """Whether it has been told so often that nobody is there."""
         return self.events.count("refused") == times
+
+    def stopped(self, times: int) -> bool:
+        """Whether it has been stopped so often."""
+        return self.events.count("stop") == times
 
     def _happened(self, event: str, *more: Any) -> None:
         if event in self.hooks:
@@ -140,6 +145,21 @@ def plain_udp(host: str = "127.0.0.1", port: int = 0) -> Iterator[socket.socket]
         yield skt
 
 
+@contextlib.contextmanager
+def plain_unix(name: str | bytes | Path | None = None) -> Iterator[socket.socket]:
+    """A UNIX datagram socket that knows nothing of this package."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as skt:
+        skt.setblocking(False)
+        if name is not None:
+            skt.bind(os.fspath(name))
+        yield skt
+
+
+def abstract_name() -> str:
+    """A name that no other process has."""
+    return f"\0twisted_compat {os.getpid()} datagrams"
+
+
 async def received(skt: socket.socket, size: int = 1 << 17) -> tuple[bytes, Any]:
     """The next datagram of a plain socket, and its sender."""
 
@@ -225,6 +245,11 @@ def _twisteds_errors(said: list[str]) -> Iterator[None]:
         yield
     finally:
         globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]  # as above
+
+
+def answer(protocol: Any, data: bytes, addr: Any) -> None:
+    """For a hook: say it again, louder."""
+    protocol.transport.write(data.upper(), addr)
 
 
 async def heard(port: Any, notes: Notes) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.support import until, within
 from tests.transport.datagrams import (
@@ -151,6 +153,39 @@ async def test_paused_and_resumed_in_the_same_call() -> None:
         send(reactor.listenUDP(0, notes, interface="127.0.0.1"))
         await until(lambda: len(notes.received) == BATCH)
         assert notes.data == numbered(*range(BATCH))
+
+
+@given(st.lists(st.sampled_from(["", "", "pause", "both", "raise", "pause and raise", "turn"]), max_size=60))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_happens_in_between_all_arrive_once_and_in_order(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop], script: list[str]
+) -> None:
+    def act(protocol: Any, data: bytes, addr: Any) -> None:
+        action = script[data[0]]
+        if action == "turn":
+            reactor.callLater(0, protocol.transport.pauseProducing)
+        if "pause" in action or action == "both":
+            protocol.transport.pauseProducing()
+        if action == "both":
+            protocol.transport.resumeProducing()
+        if "raise" in action:
+            raise ArithmeticError
+
+    def all_are_here() -> bool:
+        if port not in reactor.getReaders():
+            port.resumeProducing()
+        return len(notes.received) >= len(script)
+
+    loop = loop_factory()
+    reactor = AsyncioReactor(loop)
+    notes = Notes(datagram=act)
+    port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+    send(port, len(script))
+    with errors_logged() as logged:
+        loop.run_until_complete(until(all_are_here))
+        leave(loop, reactor)
+    assert notes.data == numbered(*range(len(script)))
+    assert len(logged) == sum("raise" in action for action in script)
 
 
 async def test_a_paused_port_is_stopped_all_the_same() -> None:

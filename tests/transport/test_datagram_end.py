@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import no_reference_cycles, until
+from tests.support import no_reference_cycles, until, within
 from tests.transport.datagrams import (
     Failing,
     Notes,
@@ -102,6 +102,31 @@ async def test_other_threads_are_refused() -> None:
             assert isinstance(error, RuntimeError) and "callFromThread" in str(error)
             assert function.__name__ in str(error)
         assert notes.events == [] and not reactor.getReaders()
+
+
+async def test_other_threads_do_not_stop_it() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        raised: list[RuntimeError] = []
+
+        def call() -> None:
+            for ask in (port.stopListening, port.pauseProducing):
+                try:
+                    ask()
+                except RuntimeError as error:
+                    raised.append(error)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+        assert ["callFromThread" in str(error) for error in raised] == [True, True]
+        with plain_udp() as peer:
+            for _ in range(5):
+                peer.sendto(b"x", where_of(port))
+            await until(lambda: len(notes.received) == 5)
+        await within(port.stopListening())
+        assert notes.events == ["start", "stop"]
 
 
 async def used_up(reactor: AsyncioReactor) -> weakref.ref[Any]:

@@ -145,6 +145,15 @@ async def test_listening_again(speaking: Any) -> None:
         assert notes.events == ["start", "stop"] * 3 + ["start"]
 
 
+async def test_it_is_not_watched_for_writing() -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenUDP(0, Notes(), interface="127.0.0.1")
+        port.write(b"x", where_of(port))
+        assert not reactor.getWriters()
+        with pytest.raises(RuntimeError, match="at once"):
+            port.doWrite()
+
+
 # Stopping
 
 

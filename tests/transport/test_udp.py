@@ -48,6 +48,17 @@ def link_local_host() -> str:
 
 
 @in_both_words
+async def test_what_the_reactor_offers(speaking: Any) -> None:
+    words: Words = speaking()
+    async with words.reactor() as reactor:
+        for name in ("IReactorUDP", "IReactorMulticast", "IReactorUNIXDatagram", "IReactorSocket"):
+            assert verifyObject(getattr(words.interfaces, name), reactor)
+        notes = words.notes()
+        reactor.listenUDP(port=0, protocol=notes, interface="127.0.0.1", maxPacketSize=1)
+        assert notes.events == ["start"]
+
+
+@in_both_words
 @families
 async def test_it_hears_and_answers(speaking: Any, host: str) -> None:
     words: Words = speaking()
@@ -209,6 +220,28 @@ async def test_what_cannot_be_written_to(speaking: Any) -> None:
         for host in ("127.0.0.1", "<broadcast>"):
             with pytest.raises(words.error.InvalidAddressError):
                 ipv6.write(b"x", (host, 9))
+
+
+@pytest.mark.parametrize("addr", [7, (), ("127.0.0.1",), (None, 9), (7, 9), (b"\xff", 9)])
+async def test_where_to_write_is_a_pair(addr: Any) -> None:
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenUDP(0, Notes(), interface="127.0.0.1")
+        with pytest.raises(TypeError, match=r"\(\"127\.0\.0\.1\", 8000\)"):
+            port.write(b"x", addr)
+        port.connect("127.0.0.1", 9)
+        with pytest.raises((TypeError, ValueError)):
+            port.write(b"x", addr)
+
+
+@families
+async def test_an_address_as_programs_for_twisted_write_it(host: str) -> None:
+    """As bytes, and with all that the socket module says of an IPv6 address."""
+    async with AsyncioReactor() as reactor:
+        port: Any = reactor.listenUDP(0, Notes(), interface=host)
+        with plain_udp(host) as peer:
+            port.write(b"bytes", (host.encode(), peer.getsockname()[1]))
+            port.write(b"all of it", peer.getsockname())
+            assert [(await received(peer))[0] for _ in range(2)] == [b"bytes", b"all of it"]
 
 
 @families
@@ -421,6 +454,7 @@ async def test_get_host_before_and_after() -> None:
         with pytest.raises(RuntimeError, match="startListening"):
             port.getHost()
         assert port.fileno() == -1 and port.getHandle() is None and "not listening" in repr(port)
+        assert port._realPortNumber is None
         port.startListening()
         address = port.getHost()
         assert port.fileno() == port.getHandle().fileno()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support import until, within
 from tests.transport.datagrams import (
@@ -17,6 +21,7 @@ from tests.transport.datagrams import (
     errors_logged,
     families,
     in_both_words,
+    leave,
     linux_only,
     plain_udp,
     received,
@@ -25,6 +30,8 @@ from tests.transport.datagrams import (
     where_of,
 )
 from twisted_compat import AsyncioReactor
+from twisted_compat.error import MessageLengthError
+from twisted_compat.transport.sockets import same_host_and_port
 
 
 @in_both_words
@@ -139,6 +146,17 @@ async def test_addresses_are_compared_and_not_their_spellings() -> None:
             for addr in (("::2", number), ("::1", number + 1)):
                 with pytest.raises(ValueError):
                     port.write(b"x", addr)
+
+
+@given(st.ip_addresses(v=6), st.ip_addresses(v=6))
+def test_any_two_spellings_of_an_address_are_the_same(
+    one: ipaddress.IPv6Address, other: ipaddress.IPv6Address
+) -> None:
+    spellings = {one.compressed, one.exploded, one.exploded.upper()}
+    for spelled in spellings:
+        assert same_host_and_port((spelled, 80), (one.compressed, 80, 0, 0))
+        assert not same_host_and_port((spelled, 80), (one.compressed, 81, 0, 0))
+        assert same_host_and_port((spelled, 80), (other.exploded, 80)) == (one == other)
 
 
 async def test_a_broadcasting_ports_peer_by_either_name() -> None:
@@ -281,6 +299,26 @@ async def test_refused_again_and_again_it_goes_on(host: str) -> None:
 
 
 @linux_only
+async def test_refused_while_paused_it_goes_on() -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        where = unused_address()
+        port.connect(*where)
+        for count in range(1, 11):
+            port.pauseProducing()
+            port.write(b"anybody?")
+            for _ in range(3):
+                await turn()
+            assert notes.refused(count - 1)
+            port.resumeProducing()
+            await until(partial(notes.refused, count))
+        with plain_udp(*where) as peer:
+            peer.sendto(b"here", where_of(port))
+            await until(lambda: notes.data == [b"here"])
+
+
+@linux_only
 async def test_what_has_been_received_and_a_refusal() -> None:
     """An error and datagrams wait at the same time, and all are told."""
     async with AsyncioReactor() as reactor:
@@ -413,6 +451,58 @@ async def test_connection_refused_raises(speaking: Any, error: type[BaseExceptio
         with plain_udp(*where) as peer:
             peer.sendto(b"lives", where_of(port))
             await until(lambda: notes.data == [b"lives"])
+
+
+@linux_only
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_gets_out_of_connection_refused(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop], error: type[BaseException]
+) -> None:
+    def fail(protocol: Any) -> None:
+        raise error
+
+    loop = loop_factory()
+    reactor = AsyncioReactor(loop)
+    notes = Notes(refused=fail)
+    port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+    port.connect(*unused_address())
+    for times in (1, 2):  # told of while reading, and by a timer
+        for _ in range(times):
+            port.write(b"anybody?")
+        with errors_logged() as logged, pytest.raises(error):
+            loop.run_until_complete(asyncio.sleep(10))
+        assert logged == [] and port.connected
+    notes.hooks.clear()
+    leave(loop, reactor)
+    assert notes.events[-1] == "stop"
+
+
+@linux_only
+async def test_refused_twice_in_one_write() -> None:
+    """What is refused once more as it is sent again is dropped, and counted."""
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        with plain_udp() as peer:
+            port.connect(*peer.getsockname())
+            Failing(port, sending=(errno.ECONNREFUSED, errno.ECONNREFUSED))
+            port.write(b"x")
+            assert port.datagrams_dropped == 1 and notes.events == ["start"]
+            await until(lambda: "refused" in notes.events)
+            Failing(port, sending=(errno.ECONNREFUSED, errno.ENOBUFS))
+            port.write(b"x")
+            assert port.datagrams_dropped == 2
+            Failing(port, sending=(errno.ECONNREFUSED, errno.EMSGSIZE))
+            with pytest.raises(MessageLengthError):
+                port.write(b"x")
+            Failing(port, sending=(errno.EHOSTUNREACH,))  # of an earlier one
+            port.write(b"sent")
+            assert (await received(peer))[0] == b"sent"
+            Failing(port, sending=(errno.EHOSTUNREACH, errno.EHOSTUNREACH))  # of this one
+            with pytest.raises(OSError) as caught:
+                port.write(b"x")
+            assert caught.value.errno == errno.EHOSTUNREACH
+        assert port.datagrams_dropped == 2
 
 
 @linux_only
