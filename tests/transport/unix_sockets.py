@@ -295,6 +295,21 @@ class Receiver(Recorder):
         self.arrived = [each for each in self.arrived if isinstance(each, bytes)]
 
 
+class Halves(Recorder):
+    """Is told of each half, and remembers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.halves: list[str] = []
+        directlyProvides(self, *in_both_words("IHalfCloseableProtocol"))
+
+    def readConnectionLost(self) -> None:
+        self.halves.append("read")
+
+    def writeConnectionLost(self) -> None:
+        self.halves.append("write")
+
+
 @contextlib.contextmanager
 def adopted(reactor: Any, protocol: Any) -> Iterator[socket.socket]:
     """Put ``protocol`` on one end of a new pair of sockets; the block has the other, plain end."""
