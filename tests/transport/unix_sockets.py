@@ -255,6 +255,25 @@ def which(passed: list[Passed], fd: int) -> int:
     return found
 
 
+def all_gone(passed: list[Passed]) -> bool:
+    """Whether no copy of any is left, in whatever process or socket."""
+    for each in passed:
+        each.forget()
+    return all(each.is_gone() for each in passed)
+
+
+async def read_each(peer: socket.socket, count: int) -> list[tuple[bytes, list[int]]]:
+    """So many bytes, each with the descriptors that came with it."""
+    return [await read_with_descriptors(peer, 1) for _ in range(count)]
+
+
+def close_read(found: list[tuple[bytes, list[int]]]) -> None:
+    """Close the descriptors that came."""
+    for _, fds in found:
+        for fd in fds:
+            os.close(fd)
+
+
 class Receiver(Recorder):
     """Remembers data and descriptors in the order in which they came; does what ``on_descriptor`` says."""
 
