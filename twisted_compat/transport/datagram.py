@@ -8,6 +8,7 @@ never: datagrams are not kept.
 from __future__ import annotations
 
 import errno
+import inspect
 import socket
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -46,6 +47,7 @@ class DatagramPort(FileDescriptor):
 
     :param protocol: has the methods of a DatagramProtocol.
     :param maxPacketSize: bytes: of a longer datagram the rest is cut off.
+    :raises ValueError: if that is no number of bytes.
     :ivar port: where it was asked to be: a port number, or a path.
     :ivar interface: for IP, the address that it was asked to be at.
     :ivar protocol: who is told; may be replaced.
@@ -71,6 +73,8 @@ class DatagramPort(FileDescriptor):
 
     def __init__(self, protocol: Any, maxPacketSize: int = 8192, reactor: Any = None) -> None:
         super().__init__(reactor)
+        if not isinstance(maxPacketSize, int) or maxPacketSize < 0:
+            raise ValueError(f"maxPacketSize is a number of bytes, such as 8192, and not {maxPacketSize!r}.")
         self.protocol = protocol
         self.maxPacketSize = maxPacketSize
         self.socket: socket.socket | None = None
@@ -85,6 +89,9 @@ class DatagramPort(FileDescriptor):
     def _take_place(self, skt: socket.socket) -> None:
         """Bind as asked. Raises OSError."""
         raise NotImplementedError(f"{type(self).__name__} must define _take_place()")
+
+    def _leave_place(self) -> None:
+        """The port could not begin after all: leave nothing behind of :meth:`_take_place`."""
 
     def _place(self) -> str:
         """Where it is, for messages."""
@@ -119,6 +126,7 @@ class DatagramPort(FileDescriptor):
         except BaseException as exc:
             if skt is not None:
                 skt.close()
+            self._leave_place()
             if isinstance(exc, OSError):
                 error = self.reactor.vocabulary.error.CannotListenError
                 raise error(self.interface, self.port, exc) from exc
@@ -155,6 +163,7 @@ class DatagramPort(FileDescriptor):
             protocol.makeConnection(self)
         except BaseException:
             self._close_socket()
+            self._leave_place()
             if getattr(protocol, "transport", None) is self:
                 protocol.transport = None
             self._closing.done(self, lambda: None)  # it may have been asked to stop before that
@@ -196,9 +205,11 @@ class DatagramPort(FileDescriptor):
                 try:
                     if self._tells_address_as_it_is:
                         self._told = self._sender = sender
-                        self.protocol.datagramReceived(data, sender)
+                        result = self.protocol.datagramReceived(data, sender)
                     else:
-                        self._deliver(data, sender)
+                        result = self._deliver(data, sender)
+                    if result is not None:
+                        self._look_at(result)
                 except (KeyboardInterrupt, SystemExit):
                     raise
                 except BaseException:  # CancelledError too: it is about the protocol, and not about the port
@@ -213,8 +224,18 @@ class DatagramPort(FileDescriptor):
                 break
         return None
 
-    def _deliver(self, data: bytes, sender: Any) -> None:
-        """Tell the protocol of a datagram from whom it can't be told as it is."""
+    def _look_at(self, result: Any) -> None:
+        """``datagramReceived`` returned something: its author may have meant us to run it."""
+        if inspect.iscoroutine(result):
+            result.close()  # it will not be run, and need not complain of that as well
+            self.reactor.vocabulary.log.error(
+                "datagramReceived of %r is a coroutine function, and was not run. Start what takes time with "
+                "asyncio.ensure_future(...) in a plain one.",
+                self.protocol,
+            )
+
+    def _deliver(self, data: bytes, sender: Any) -> Any:
+        """Tell the protocol of a datagram from whom it can't be told as it is; return what it returns."""
         raise NotImplementedError(f"{type(self).__name__} must define _deliver()")
 
     def _survives(self, error: OSError) -> bool:

@@ -19,6 +19,9 @@ from twisted_compat.transport.sockets import SocketAddress
 
 __all__ = ["Port"]
 
+LONGEST = 65535
+"""Bytes: more than any UDP datagram has. Room for more would only cost time."""
+
 BROADCAST = "<broadcast>"
 """What the socket module takes for 255.255.255.255."""
 
@@ -42,6 +45,7 @@ class Port(DatagramPort):
         self, port: int, proto: Any, interface: str = "", maxPacketSize: int = 8192, reactor: Any = None
     ) -> None:
         super().__init__(proto, maxPacketSize, reactor)
+        self.maxPacketSize = min(maxPacketSize, LONGEST)
         self.port = port
         self.interface = interface
         if sockets.is_ipv6(interface):
@@ -121,10 +125,10 @@ class Port(DatagramPort):
 
     # Receiving
 
-    def _deliver(self, data: bytes, sender: SocketAddress) -> None:
+    def _deliver(self, data: bytes, sender: SocketAddress) -> Any:
         peer = self._connected_to
         if peer is not None and sender != peer[1]:
-            return  # it came before the port was connected
+            return None  # it came before the port was connected
         if len(sender) == 2:
             self._told = sender
         elif sender[3]:
@@ -132,7 +136,7 @@ class Port(DatagramPort):
         else:
             self._told = sender[:2]
         self._sender = sender
-        self.protocol.datagramReceived(data, self._told)
+        return self.protocol.datagramReceived(data, self._told)
 
     # Sending
 

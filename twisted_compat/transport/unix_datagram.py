@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from zope.interface import implementer
@@ -63,6 +64,10 @@ class DatagramPort(datagram.DatagramPort):
         if self._socket_name is not None:
             self._socket_name.bind(skt, self.mode)
 
+    def _leave_place(self) -> None:
+        if self._socket_name is not None:
+            self._socket_name.leave(self.reactor.vocabulary.log)
+
     def _place(self) -> str:
         return repr(None if self._socket_name is None else str(self._socket_name))
 
@@ -80,7 +85,12 @@ class DatagramPort(datagram.DatagramPort):
         skt = self.socket
         if skt is None:
             return
-        target = address if isinstance(address, (str, bytes)) else os.fsencode(address)
+        if address is self._told:
+            target = address
+        else:
+            name = SocketName(address)
+            name.check()
+            target = name.encoded
         try:
             skt.sendto(datagram, target)
         except OSError as error:
@@ -129,6 +139,10 @@ class ConnectedDatagramPort(datagram.DatagramPort):
         if self._socket_name is not None:
             self._socket_name.bind(skt, self.mode)
 
+    def _leave_place(self) -> None:
+        if self._socket_name is not None:
+            self._socket_name.leave(self.reactor.vocabulary.log)
+
     def _place(self) -> str:
         return str(self._peer_name)
 
@@ -139,18 +153,19 @@ class ConnectedDatagramPort(datagram.DatagramPort):
         """
         self._refuse_if_in_use()
         vocabulary = self.reactor.vocabulary
-        skt = None
+        skt, what_went_wrong = None, vocabulary.error.getConnectError
         try:
-            skt = self._bound_socket()
+            skt = self.createInternetSocket()
             self._peer_name.check()
             skt.connect(self._peer_name.encoded)
-        except (OSError, vocabulary.error.CannotListenError) as exc:
+            # Not before: strangers can't send to who has a peer; what they had sent would be taken for his.
+            what_went_wrong = partial(vocabulary.error.CannotListenError, None, self.port)
+            self._take_place(skt)
+        except OSError as exc:
             if skt is not None:
                 skt.close()
-                if self._socket_name is not None:
-                    self._socket_name.leave(vocabulary.log)
-            error = vocabulary.error.getConnectError(exc) if isinstance(exc, OSError) else exc
-            self.connectionFailed(vocabulary.failure.Failure(error))
+            self._leave_place()
+            self.connectionFailed(vocabulary.failure.Failure(what_went_wrong(exc)))
         else:
             self._begin(skt)
 
@@ -167,8 +182,8 @@ class ConnectedDatagramPort(datagram.DatagramPort):
         except Exception:
             self.reactor.vocabulary.log.exception("connectionFailed of %r raised", self.protocol)
 
-    def _deliver(self, data: bytes, sender: Any) -> None:
-        self.protocol.datagramReceived(data)
+    def _deliver(self, data: bytes, sender: Any) -> Any:
+        return self.protocol.datagramReceived(data)
 
     def write(self, datagram: bytes) -> None:  # type: ignore[override]  # one piece is one datagram
         """Send a datagram, at once (IUNIXDatagramConnectedTransport). Once the port is closed it is dropped.

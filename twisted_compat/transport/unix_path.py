@@ -103,6 +103,8 @@ class SocketName:
         :param mode: the permission bits of the file, whatever the umask is.
         :raises OSError: if the name can't be had; the text says what to do.
         """
+        if self._bound is not None:  # and nobody has removed it, where it stays when the port is closed
+            self._remove()
         if not self.is_abstract:
             # So that the file never has more than these. Not every system has it; what counts follows below.
             with contextlib.suppress(OSError):
@@ -112,11 +114,11 @@ class SocketName:
             skt.bind(self.encoded)
         except OSError as error:
             if error.errno == errno.EADDRINUSE and self._is_left_over():
-                raise OSError(
-                    errno.EADDRINUSE,
-                    f"{error.strerror}: nobody listens there, a server that ended has left the socket. "
-                    "Remove it; or listen with wantPID=True from the first, and this is done for you",
-                ) from error
+                why = f"{error.strerror}: nobody listens there, a server that ended has left the socket. "
+                remedy = "Remove it"
+                if skt.type == socket.SOCK_STREAM:
+                    remedy += "; or listen with wantPID=True from the first, and this is done for you"
+                raise OSError(errno.EADDRINUSE, why + remedy) from error
             raise
         if not self.is_abstract:
             found = os.lstat(self.encoded)
@@ -153,22 +155,14 @@ class SocketName:
                 return error.errno == errno.ECONNREFUSED
         return False
 
-    def leave(self, log: Any, *, remove: bool = True) -> None:
+    def leave(self, log: Any) -> None:
         """Remove the file, unless another has taken its place since, and let go of the lock.
 
         :param log: told of what stands in the way, which is no reason not to close.
-        :param remove: False leaves the file.
         """
-        bound, self._bound = self._bound, None
         lock, self._lock = self._lock, None
         try:
-            if bound is not None and remove:
-                path, ours = bound
-                found = os.lstat(path)
-                if (found.st_dev, found.st_ino) == ours:
-                    os.unlink(path)
-        except FileNotFoundError:
-            log.debug("the socket %s had been removed before its port was closed", self)
+            self._remove()
         except OSError as error:
             log.warning("the socket %s can't be removed: %s", self, error)
         try:
@@ -176,3 +170,13 @@ class SocketName:
                 lock.unlock()
         except (OSError, ValueError) as error:
             log.warning("the lock %s can't be removed: %s", lock.name if lock is not None else "", error)
+
+    def _remove(self) -> None:
+        """Remove the file, if it is there and ours."""
+        bound, self._bound = self._bound, None
+        if bound is not None:
+            path, ours = bound
+            with contextlib.suppress(FileNotFoundError):
+                found = os.lstat(path)
+                if (found.st_dev, found.st_ino) == ours:
+                    os.unlink(path)
