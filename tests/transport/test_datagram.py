@@ -25,6 +25,7 @@ from tests.transport.datagrams import (
     where_of,
 )
 from twisted_compat import AsyncioReactor
+from twisted_compat.error import ConnectionDone
 
 BATCH = 20
 
@@ -310,6 +311,35 @@ async def test_a_blocking_io_error_of_the_protocol_is_the_protocols() -> None:
             send(port, 3)
             port.doRead()
         assert len(notes.received) == len(logged) == 3
+
+
+async def test_a_coroutine_function_is_not_run_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Waiting(Notes):
+        async def datagramReceived(self, datagram: bytes, addr: Any = None) -> None:  # type: ignore[override]
+            super().datagramReceived(datagram, addr)  # which is the mistake
+
+    async with AsyncioReactor() as reactor:
+        notes = Waiting()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        send(port, 1)
+        await until(lambda: caplog.records)
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "ensure_future" in caplog.text and notes.received == [] and port.connected
+
+
+async def test_other_results_mean_nothing() -> None:
+    class Returning(Notes):
+        def datagramReceived(self, datagram: bytes, addr: Any = None) -> Any:
+            super().datagramReceived(datagram, addr)
+            return ConnectionDone() if datagram == bytes([1]) else -1
+
+    async with AsyncioReactor() as reactor:
+        notes = Returning()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1")
+        with errors_logged() as logged:
+            send(port, 4)
+            await until(lambda: len(notes.received) == 4)
+        assert logged == [] and port.connected
 
 
 async def test_datagram_received_stops_and_raises() -> None:

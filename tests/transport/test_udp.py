@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -340,6 +342,32 @@ async def test_what_is_longer_than_the_most_is_cut(host: str) -> None:
             await until(lambda: len(notes.received) == 5 and usual.received)
         assert [len(data) for data in notes.data] == [9, 10, 10, 10, 0]
         assert len(usual.data[0]) == 8192
+
+
+async def test_what_is_no_number_of_bytes(tmp_path: Path) -> None:
+    async with AsyncioReactor() as reactor:
+        with plain_udp() as skt, nothing_left_open():
+            sizes: list[Any] = [-1, "8192", None, 1.5]
+            for size in sizes:
+                for listen in (
+                    partial(reactor.listenUDP, 0, Notes(), "127.0.0.1"),
+                    partial(reactor.listenMulticast, 0, Notes(), "127.0.0.1"),
+                    partial(reactor.adoptDatagramPort, skt.fileno(), socket.AF_INET, Notes()),
+                    partial(reactor.listenUNIXDatagram, tmp_path / "socket", Notes()),
+                    partial(reactor.connectUNIXDatagram, tmp_path / "socket", Notes()),
+                ):
+                    with pytest.raises(ValueError, match="maxPacketSize"):
+                        listen(size)
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("size", "heard"), [(0, b""), (1 << 40, b"hello")])
+async def test_numbers_of_bytes_at_the_edge(size: int, heard: bytes) -> None:
+    async with AsyncioReactor() as reactor:
+        notes = Notes()
+        port = reactor.listenUDP(0, notes, interface="127.0.0.1", maxPacketSize=size)
+        port.write(b"hello", where_of(port))
+        await until(lambda: notes.data == [heard])
 
 
 @in_both_words
