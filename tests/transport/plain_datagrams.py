@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -84,6 +85,10 @@ class PlainPort:
     def send(self, data: bytes, host: str, number: int, scope: int = 0) -> None:
         """Send a datagram."""
         self.socket.sendto(data, (host, number, 0, scope) if self.ipv6 else (host, number))
+
+    def has_some(self) -> bool:
+        """Whether a datagram waits."""
+        return bool(select.select([self.socket], [], [], 0)[0])
 
     async def next(self) -> tuple[bytes, Any]:
         """The next datagram, and where it came from."""

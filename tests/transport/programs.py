@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from subprocess import PIPE
@@ -39,7 +41,8 @@ class Program:
     tested here."""
 
     def __init__(self, *command: str) -> None:
-        self.process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        # A group of its own, which its children are in: they hold its pipes, and may be about to wait for it.
+        self.process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True)
         assert self.process.stdin and self.process.stdout and self.process.stderr
         self._in, self._out, self._complaints = self.process.stdin, self.process.stdout, self.process.stderr
 
@@ -73,15 +76,20 @@ class Program:
         """So many bytes of what it prints; fewer if it doesn't print so many."""
         return await _in_a_thread(lambda: self._out.read(count))
 
-    async def ended(self) -> Ended:
-        """Close its standard input and wait for its end; what it printed that wasn't read so far."""
-        printed, complaints = await _in_a_thread(lambda: self.process.communicate(timeout=DEADLINE))
+    async def ended(self, stdin: bytes = b"") -> Ended:
+        """Wait for its end; what it printed that wasn't read so far.
+
+        :param stdin: the last that it is told, as far as it listens.
+        """
+        printed, complaints = await _in_a_thread(lambda: self.process.communicate(stdin, timeout=DEADLINE))
         return Ended(self.process.returncode, printed, complaints)
 
     def kill(self) -> None:
-        """End it, if it is there, and close its pipes. What reads them in a thread comes to their end."""
-        self.process.kill()
-        self.process.communicate()
+        """End it and its children, if they are there, and close its pipes. What reads them in a thread comes
+        to their end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate(timeout=DEADLINE)
 
 
 async def _in_a_thread(call: Callable[[], T]) -> T:
@@ -97,8 +105,7 @@ def need(program: str) -> None:
 async def ran(*command: str, stdin: bytes = b"") -> Ended:
     """What a program printed, once it has ended."""
     async with running(*command) as program:
-        await program.takes(stdin)
-        return await program.ended()
+        return await program.ended(stdin)
 
 
 @contextlib.asynccontextmanager
