@@ -54,7 +54,8 @@ class Connection(FileDescriptor):
         self.socket = skt
         skt.setblocking(False)
         self.protocol = protocol
-        self._sends_itself = type(self).writeSomeData is not Connection.writeSomeData  # as a subclass may
+        kind = type(self)
+        self._sends_itself = kind.writeSomeData is not kind._ours_to_send  # as a user's subclass may
 
     def fileno(self) -> int:
         """The socket's number; -1 once it is closed (IFileDescriptor)."""
@@ -118,6 +119,8 @@ class Connection(FileDescriptor):
             return 0
         except OSError as error:
             return self._send_failed(error)
+
+    _ours_to_send = writeSomeData  # what doWrite below does the same as
 
     def _send_failed(self, error: OSError) -> int | BaseException:
         return 0 if error.errno in _KERNEL_SHORT_OF_MEMORY else self._lost(error)

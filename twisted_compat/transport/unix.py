@@ -17,6 +17,7 @@ from zope.interface import implementer
 from twisted_compat.interfaces import IUNIXTransport
 from twisted_compat.transport import sockets, tcp_connect, tcp_listen
 from twisted_compat.transport.connector import BaseConnector
+from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import log_prefix
 from twisted_compat.transport.sockets import AF_UNIX
 from twisted_compat.transport.tcp import Connection
@@ -83,7 +84,8 @@ class UNIXConnection(Connection):
 
     def doWrite(self) -> Any:
         """Send from the buffer (IWriteDescriptor); with the descriptors, if any wait."""
-        self._sends_itself = bool(self._sender)
+        if self._sender:
+            return FileDescriptor.doWrite(self)
         return super().doWrite()
 
     def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
@@ -99,6 +101,8 @@ class UNIXConnection(Connection):
             return 0
         except OSError as error:
             return self._send_failed(error)
+
+    _ours_to_send = writeSomeData
 
     def _isSendBufferFull(self) -> bool:
         too_many = self._sender is not None and len(self._sender) > MOST_WAITING
