@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from zope.interface import implementer
+from zope.interface import classImplementsOnly, implementer
 
 from twisted_compat.interfaces import IListeningPort, ILoggingContext, IReadDescriptor, ISystemHandle
 from twisted_compat.transport import sockets
@@ -355,3 +355,7 @@ class DatagramPort(FileDescriptor):
         kind = type(self.protocol)
         where = f"on {self._place()}" if self.socket is not None else "(not listening)"
         return f"<{kind.__module__}.{kind.__name__} {where}>"
+
+
+# And nothing of what a FileDescriptor is besides: a stream of bytes.
+classImplementsOnly(DatagramPort, IListeningPort, IReadDescriptor, ILoggingContext, ISystemHandle)

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet import error, interfaces
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import ClientFactory, Factory, Protocol
+from twisted.internet.protocol import (
+    ClientFactory,
+    ConnectedDatagramProtocol,
+    DatagramProtocol,
+    Factory,
+    Protocol,
+)
 from twisted.python.failure import Failure
 from zope.interface import implementedBy, providedBy
 from zope.interface.verify import verifyObject
@@ -85,12 +92,17 @@ async def test_every_interface_that_is_claimed_is_provided() -> None:
         assert claimed(reactor) >= {
             "IReactorCore",
             "IReactorFDSet",
+            "IReactorMulticast",
             "IReactorPluggableNameResolver",
             "IReactorPluggableResolver",
             "IReactorSSL",
+            "IReactorSocket",
             "IReactorTCP",
             "IReactorThreads",
             "IReactorTime",
+            "IReactorUDP",
+            "IReactorUNIX",
+            "IReactorUNIXDatagram",
         }
         assert claimed(dialing.made.transport) >= {
             "IConsumer",
@@ -100,6 +112,29 @@ async def test_every_interface_that_is_claimed_is_provided() -> None:
             "ITLSTransport",
             "ITransport",
         }
+
+
+async def test_ports_for_datagrams_and_unix_sockets_are_twisteds_too(tmp_path: Path) -> None:
+    one, other = str(tmp_path / "stream"), str(tmp_path / "datagrams")
+    dialing = Dialing()
+    async with TwistedReactor() as reactor:
+        made = {
+            "IUDPTransport": reactor.listenUDP(0, DatagramProtocol()),
+            "IMulticastTransport": reactor.listenMulticast(0, DatagramProtocol()),
+            "IListeningPort": reactor.listenUNIX(one, Factory.forProtocol(Notes)),
+            "IUNIXDatagramTransport": reactor.listenUNIXDatagram(other, DatagramProtocol()),
+            "IUNIXDatagramConnectedTransport": reactor.connectUNIXDatagram(
+                other, ConnectedDatagramProtocol()
+            ),
+            "IConnector": reactor.connectUNIX(one, dialing),
+        }
+        await until(lambda: dialing.made and dialing.made.transport)
+        made["IUNIXTransport"] = dialing.made.transport
+        for name, thing in made.items():
+            assert name in claimed(thing)
+            verify(thing)
+        assert type(made["IUDPTransport"].getHost()) is IPv4Address
+        assert type(made["IUNIXTransport"].getPeer()) is UNIXAddress
 
 
 def test_before_it_has_a_loop_it_claims_the_same() -> None:
