@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.support import until, within
+from tests.support import until
 from tests.transport.recorders import Echo, Listening
 from tests.transport.unix_sockets import (
     both_kinds,
     client_of,
     echoes,
+    fired,
     linux_only,
     listener,
     make_reactor,
@@ -48,7 +49,7 @@ async def test_an_adopted_port_serves_and_leaves_the_file(path: str, kind: str) 
             assert not port.socket.get_inheritable()
             assert path in repr(port)
             assert await echoes(path)
-            await within(port.stopListening())
+            await fired(port.stopListening())
             assert factory.events == ["start", "stop"]
             assert neighbours(path) == ["socket"]
             with client_of(path) as client:  # the caller's own descriptor listens on
@@ -64,7 +65,7 @@ async def test_the_caller_may_close_his_own(path: str) -> None:
         with listener(path) as skt:
             port = reactor.adoptStreamPort(skt.fileno(), socket.AF_UNIX, Listening(Echo))
         assert await echoes(path)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         with pytest.raises(ConnectionRefusedError), client_of(path):
             pass
         assert neighbours(path) == ["socket"]
@@ -78,7 +79,7 @@ async def test_an_adopted_port_with_a_name_without_a_file() -> None:
             port = reactor.adoptStreamPort(skt.fileno(), socket.AF_UNIX, Listening(Echo))
             assert port.getHost().name == name
             assert await echoes(name)
-            await within(port.stopListening())
+            await fired(port.stopListening())
 
 
 async def test_leaving_the_reactor_leaves_an_adopted_ports_file(path: str) -> None:
@@ -96,7 +97,7 @@ async def test_an_adopted_port_that_had_no_path_on_the_way(path: str) -> None:
             port = reactor.adoptStreamPort(skt.fileno(), socket.AF_UNIX, Listening(Echo))
             await send(client, b"hello")
             assert await read(client, 5) == b"hello"
-            await within(port.stopListening())
+            await fired(port.stopListening())
 
 
 # -- connections

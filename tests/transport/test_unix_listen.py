@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from tests.support import no_reference_cycles, until, within
+from tests.support import no_reference_cycles, until
 from tests.transport.recorders import Echo, Listening, Recorder, descriptor_limit, errors_logged
 from tests.transport.unix_sockets import (
     both_kinds,
     client_of,
     echoes,
+    fired,
     leave_behind,
     linux_only,
     make_reactor,
@@ -114,7 +115,7 @@ async def test_what_a_port_is_called(path: str) -> None:
         assert repr(port) == "<tests.transport.recorders.Listening (not listening)>"
         port.startListening()
         assert repr(port) == str(port) == f"<tests.transport.recorders.Listening on {path!r}>"
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert repr(port) == "<tests.transport.recorders.Listening (not listening)>"
 
 
@@ -123,7 +124,7 @@ async def test_what_is_logged(path: str, spell: Any, caplog: pytest.LogCaptureFi
     caplog.set_level(logging.INFO)
     async with AsyncioReactor() as reactor:
         port = reactor.listenUNIX(spell(path), Listening())
-        await within(port.stopListening())
+        await fired(port.stopListening())
     logged = [record.getMessage() for record in caplog.records if record.name == "twisted_compat"]
     assert logged == [f"Listening starting on {path!r}", f"(UNIX Port {path} Closed)"]
 
@@ -239,8 +240,8 @@ async def test_stopping_takes_a_turn(path: str) -> None:
             await until(lambda: factory.protocols)
             done, done_too = port.stopListening(), port.loseConnection()
             assert factory.events == ["start"] and port.connected
-            await within(done)
-            await within(done_too)
+            await fired(done)
+            await fired(done_too)
             assert factory.events == ["start", "stop"]
             assert port not in reactor.getReaders()
             assert port.fileno() == -1
@@ -276,7 +277,7 @@ async def test_listening_again_before_the_port_is_closed(path: str) -> None:
         done = port.stopListening()
         with pytest.raises(AlreadyListened):
             port.startListening()
-        await within(done)
+        await fired(done)
         port.startListening()
         assert await echoes(path)
 
@@ -294,7 +295,7 @@ async def test_stopping_while_accepting(path: str) -> None:
         factory.build = build
         with client_of(path), client_of(path) as late:
             await until(lambda: stopped)
-            await within(stopped[0])
+            await fired(stopped[0])
             with contextlib.suppress(ConnectionResetError):
                 assert await read(late) == b""
             assert len(factory.protocols) == 1
@@ -323,7 +324,7 @@ async def test_a_port_that_was_closed_leaves_no_cycle(path: str, no_collector: N
         port = reactor.listenUNIX(path, factory, wantPID=1)
         assert await echoes(path)
         await until(functools.partial(getattr, factory.protocols[0], "reasons"))
-        await within(port.stopListening())
+        await fired(port.stopListening())
         watched: list[Any] = [weakref.ref(each) for each in (port, factory, factory.protocols[0].transport)]
         factory.protocols.clear()  # which keep their transports, and so the port
         del port, factory

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests.support import within
 from tests.transport.recorders import Connecting, Echo, Listening, errors_logged
 from tests.transport.unix_sockets import (
     both_kinds,
     echoes,
+    fired,
     leave_behind,
     linux_only,
     listener,
@@ -62,7 +62,7 @@ async def test_an_address_is_text_or_bytes_or_a_path_object(path: str, spell: An
         factory = Connecting()
         connector = reactor.connectUNIX(spell(path), factory)
         assert connector.getDestination() == reactor.vocabulary.address.UNIXAddress(path)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert neighbours(path) == []
 
 
@@ -86,7 +86,7 @@ async def test_a_name_that_is_no_text(path: str, caplog: pytest.LogCaptureFixtur
             assert port.getHost().name == name
             assert await echoes(name)
             texts = [str(port), repr(port), repr(port.getHost())]
-            await within(port.stopListening())
+            await fired(port.stopListening())
             assert not os.path.exists(name)
     texts += [record.getMessage() for record in caplog.records]
     for text in texts:
@@ -108,10 +108,10 @@ async def test_a_name_without_a_file(path: str, kind: str) -> None:
         assert caught.value.socketError.errno == errno.EADDRINUSE
         connecting = Connecting()
         reactor.connectUNIX(name, connecting)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         port.startListening()
         assert await echoes(name)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         with pytest.raises(ConnectionRefusedError), socket.socket(socket.AF_UNIX) as skt:
             skt.connect(name)
 
@@ -141,7 +141,7 @@ async def test_the_longest_path_there_may_be(path: str) -> None:
         longest = filled(path, 107)
         port = reactor.listenUNIX(longest, Listening(Echo))
         assert await echoes(longest)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         longest_abstract = abstract_name().ljust(108, b"x")
         reactor.listenUNIX(longest_abstract, Listening(Echo))
         assert await echoes(longest_abstract)
@@ -333,10 +333,10 @@ async def test_two_ports_on_one_path(path: str, kind: str) -> None:
         first = reactor.listenUNIX(path, Listening(Echo))
         await refused(reactor, path)
         assert await echoes(path)
-        await within(first.stopListening())
+        await fired(first.stopListening())
         second = reactor.listenUNIX(path, Listening(Echo))
         assert await echoes(path)
-        await within(second.stopListening())
+        await fired(second.stopListening())
 
 
 # -- removing
@@ -348,7 +348,7 @@ async def test_stopping_removes_the_file(path: str, kind: str) -> None:
         port = reactor.listenUNIX(path, Listening())
         assert stat.S_ISSOCK(os.lstat(path).st_mode)
         done = port.stopListening()
-        await within(done)
+        await fired(done)
         assert neighbours(path) == []
         reactor.listenUNIX(path, Listening())
     assert neighbours(path) == []  # so does leaving the reactor
@@ -363,7 +363,7 @@ async def test_another_servers_file_is_not_removed(path: str, how: str, caplog: 
         with listener(path if how == "unlink" else path + "2"):
             if how != "unlink":
                 os.rename(path + "2", path)
-            await within(port.stopListening())
+            await fired(port.stopListening())
             with socket.socket(socket.AF_UNIX) as skt:
                 skt.connect(path)
     assert errors_logged(caplog) == []
@@ -374,7 +374,7 @@ async def test_a_regular_file_in_its_place_is_not_removed(path: str) -> None:
         port = reactor.listenUNIX(path, Listening())
         os.unlink(path)
         pathlib.Path(path).write_text("precious")
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert pathlib.Path(path).read_text() == "precious"
 
 
@@ -388,7 +388,7 @@ async def test_stopping_when_the_file_has_gone_already(path: str, gone: str, cap
         os.unlink(os.path.join(directory, "socket"))
         if gone == "directory":
             os.rmdir(directory)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert factory.events == ["start", "stop"]
     assert errors_logged(caplog) == []
 
@@ -407,7 +407,7 @@ async def test_stopping_when_the_file_may_not_be_removed(path: str) -> None:
                 with_root_back(os.chmod, directory, 0o555)
             try:
                 done = port.stopListening()
-                await within(done)
+                await fired(done)
             finally:
                 with_root_back(os.chmod, directory, 0o700)
             assert factory.events == ["start", "stop"]
@@ -436,7 +436,7 @@ async def test_changing_the_directory_while_listening_on_a_relative_path(
         port = reactor.listenUNIX("socket", Listening(Echo), wantPID=want_pid)
         os.chdir(elsewhere)
         with listener("socket"):
-            await within(port.stopListening())
+            await fired(port.stopListening())
         assert neighbours(path) == ["elsewhere"]
         assert os.listdir(elsewhere) == ["socket"]
     os.chdir("/")
@@ -447,7 +447,7 @@ async def test_listening_again_takes_the_same_place(path: str, monkeypatch: pyte
     async with AsyncioReactor() as reactor:
         port = reactor.listenUNIX("socket", Listening(Echo), mode=0o640)
         for _ in range(3):
-            await within(port.stopListening())
+            await fired(port.stopListening())
             assert neighbours(path) == []
             port.startListening()
             assert permissions(path) == 0o640

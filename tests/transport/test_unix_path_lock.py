@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.support import TWISTED_IS_INSTALLED, until, within
+from tests.support import TWISTED_IS_INSTALLED, until
 from tests.transport.connecting import connected, failed
 from tests.transport.recorders import Connecting, Echo, Listening, errors_logged
 from tests.transport.unix_sockets import (
     both_kinds,
     dead_process,
     echoes,
+    fired,
     leave_behind,
     listener,
     living_process,
@@ -54,7 +55,7 @@ async def test_the_lock_has_our_number_while_we_listen(path: str, kind: str) -> 
         port = reactor.listenUNIX(path, Listening(Echo), wantPID=1)
         assert holder(path) == str(os.getpid())
         assert await echoes(path)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert neighbours(path) == []
         port.startListening()
         assert holder(path) == str(os.getpid())
@@ -68,7 +69,7 @@ async def test_twisted_understands_our_locks_and_we_understand_twisteds(path: st
     async with AsyncioReactor() as reactor:
         port = reactor.listenUNIX(path, Listening(), wantPID=True)
         assert isLocked(path + ".lock")
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert not isLocked(path + ".lock")
         twisteds = FilesystemLock(path + ".lock")
         assert twisteds.lock()
@@ -83,7 +84,7 @@ async def test_without_being_asked_no_lock_is_made_or_looked_at(path: str) -> No
     async with AsyncioReactor() as reactor:
         port = reactor.listenUNIX(path, Listening(Echo))
         assert await echoes(path)
-        await within(port.stopListening())
+        await fired(port.stopListening())
     assert neighbours(path) == ["socket.lock"]
 
 
@@ -95,7 +96,7 @@ async def test_what_the_dead_left_is_taken_over(path: str, kind: str) -> None:
         port = reactor.listenUNIX(path, Listening(Echo), wantPID=1)
         assert holder(path) == str(os.getpid())
         assert await echoes(path)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert neighbours(path) == []
 
 
@@ -158,7 +159,7 @@ async def test_the_second_of_two_ports_in_this_process_is_refused(path: str) -> 
                 reactor.listenUNIX(path, Listening(), wantPID=want_pid)
             assert holder(path) == str(os.getpid())
             assert await echoes(path)
-        await within(first.stopListening())
+        await fired(first.stopListening())
         reactor.listenUNIX(path, Listening(Echo), wantPID=1)
         assert await echoes(path)
 
@@ -216,7 +217,7 @@ async def test_a_factory_that_raises_as_it_stops_leaves_nothing(path: str) -> No
     async with AsyncioReactor() as reactor:
         port = reactor.listenUNIX(path, Faulty(), wantPID=1)
         with pytest.raises(ZeroDivisionError):
-            await within(port.stopListening())
+            await fired(port.stopListening())
         assert neighbours(path) == []
 
 
@@ -228,7 +229,7 @@ async def test_a_lock_that_is_not_ours_any_more_is_left(path: str, text: Any, ca
         os.unlink(path + ".lock")
         if text is not None:
             lock(path, text)
-        await within(port.stopListening())
+        await fired(port.stopListening())
         assert factory.events == ["start", "stop"]
         assert neighbours(path) == ([] if text is None else ["socket.lock"])
     assert errors_logged(caplog) == []

@@ -21,7 +21,7 @@ from zope.interface import directlyProvides
 
 from tests.support import TWISTED_IS_INSTALLED, until, within
 from tests.transport.recorders import Listening, Recorder
-from twisted_compat import AsyncioReactor, interfaces
+from twisted_compat import AsyncioReactor, as_future, interfaces
 
 both_kinds = pytest.mark.parametrize(
     "kind",
@@ -56,6 +56,11 @@ def in_both_words(name: str) -> list[Any]:
 
         found.append(getattr(twisteds, name))
     return found
+
+
+async def fired(deferred: Any) -> Any:
+    """What a Deferred comes to, of whichever kind it is."""
+    return await within(as_future(deferred))
 
 
 # -- places
