@@ -99,16 +99,6 @@ class DatagramPort(FileDescriptor):
 
     # Beginning
 
-    def adopt(self, fileDescriptor: int) -> None:
-        """Use a socket that somebody else made and bound (IReactorSocket); before :meth:`startListening`.
-
-        :param fileDescriptor: its descriptor; it is duplicated. Made non-blocking, for both.
-        :raises OSError: if it is no socket. UnsupportedSocketType, if it is one of another type.
-        """
-        self._adopted = sockets.adopted_socket(
-            self.reactor.vocabulary, fileDescriptor, self.addressFamily, self.socketType
-        )
-
     def fileno(self) -> int:
         """The socket's number; -1 when not in use."""
         return -1 if self.socket is None else self.socket.fileno()
@@ -158,7 +148,7 @@ class DatagramPort(FileDescriptor):
         self.connected, self.disconnected = 1, 0
         protocol, vocabulary = self.protocol, self.reactor.vocabulary
         try:
-            self._log_beginning(log_prefix(vocabulary, protocol))
+            vocabulary.log.info("%s starting on %s", log_prefix(vocabulary, protocol), self._place())
             self.startReading()
             protocol.makeConnection(self)
         except BaseException:
@@ -168,9 +158,6 @@ class DatagramPort(FileDescriptor):
                 protocol.transport = None
             self._closing.done(self, lambda: None)  # it may have been asked to stop before that
             raise
-
-    def _log_beginning(self, prefix: str) -> None:
-        self.reactor.vocabulary.log.info("%s starting on %s", prefix, self._place())
 
     # Receiving
 

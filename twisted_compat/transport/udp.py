@@ -66,7 +66,7 @@ class Port(DatagramPort):
         sockets.check_family(reactor.vocabulary, addressFamily, (socket.AF_INET, socket.AF_INET6))
         self = cls(0, protocol, "", maxPacketSize, reactor)
         self._use_family(addressFamily)
-        self.adopt(fd)
+        self._adopted = sockets.adopted_socket(reactor.vocabulary, fd, addressFamily, cls.socketType)
         return self
 
     def _use_family(self, family: int) -> None:
