@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from tests.support import DEADLINE, skip_without, within
 
-__all__ = ["Ended", "Program", "need", "ran", "running", "socat"]
+__all__ = ["Ended", "Program", "as_user", "need", "ran", "running", "socat"]
 
 T = TypeVar("T")
 
@@ -100,6 +100,11 @@ def need(program: str) -> None:
     """Skip the test where this program is missing."""
     if shutil.which(program) is None:
         skip_without(program, f"apt-get install {PACKAGES[program]}")
+
+
+def as_user(number: int, *command: str) -> list[str]:
+    """The command line that runs ``command`` as another user, of the group with the same number."""
+    return ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", *command]
 
 
 async def ran(*command: str, stdin: bytes = b"") -> Ended:

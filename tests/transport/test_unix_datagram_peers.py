@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import TWISTED_IS_INSTALLED, until
 from tests.transport.plain_datagrams import Notes
-from tests.transport.programs import need, ran, socat
+from tests.transport.programs import as_user, need, ran, socat
 from tests.transport.unix_sockets import both_kinds, linux_only, make_reactor, socket_path
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionRefusedError
@@ -254,11 +254,8 @@ async def test_another_user_may_send_if_the_mode_says_so(mode: int) -> None:
         os.chmod(os.path.dirname(path), 0o755)
         async with AsyncioReactor() as reactor:
             reactor.listenUNIXDatagram(path, protocol, mode=mode)
-            ended = await ran(
-                *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
-                *("socat", "-u", "STDIN", f"UNIX-SENDTO:{path}"),
-                stdin=b"hello",
-            )
+            command = as_user(NOBODY, "socat", "-u", "STDIN", f"UNIX-SENDTO:{path}")
+            ended = await ran(*command, stdin=b"hello")
             if mode & 0o002:
                 await protocol.has(1)
                 assert ended == (0, b"", b"")

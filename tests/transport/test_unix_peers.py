@@ -8,13 +8,13 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support import TWISTED_IS_INSTALLED, until, within
-from tests.transport.programs import Program, ran, running, socat
+from tests.transport.programs import Program, as_user, need, ran, running, socat
 from tests.transport.recorders import Connecting, Echo, Listening, Recorder
 from tests.transport.unix_sockets import Receiver, both_kinds, linux_only, make_reactor, socket_path
 from twisted_compat import AsyncioReactor
@@ -115,27 +115,18 @@ async def test_much_comes_whole_from_a_client_through_socat_and_back(place: str,
 @as_root
 @pytest.mark.parametrize("mode", [0o666, 0o660, 0o600], ids=oct)
 async def test_another_user_may_connect_if_the_mode_says_so(mode: int) -> None:
+    need("socat")
     with socket_path() as path:
         os.chmod(os.path.dirname(path), 0o755)
         async with AsyncioReactor() as reactor:
             reactor.listenUNIX(path, Listening(Echo), mode=mode)
-            ended = await ran(
-                *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
-                *("socat", "-t", "10", "STDIO", f"UNIX-CONNECT:{path}"),
-                stdin=b"hello",
-            )
+            command = as_user(NOBODY, "socat", "-t", "10", "STDIO", f"UNIX-CONNECT:{path}")
+            ended = await ran(*command, stdin=b"hello")
     if mode == 0o666:
         assert ended == (0, b"hello", b"")
     else:
         assert ended.code == 1 and b"Permission denied" in ended.complaints
 
-
-WHO_I_AM = """
-import socket, sys
-client = socket.socket(socket.AF_UNIX)
-client.connect(sys.argv[1])
-client.recv(1)
-"""
 
 I_LISTEN = """
 import socket, sys
@@ -148,28 +139,23 @@ client.recv(1)
 """
 
 
-@contextlib.asynccontextmanager
-async def python(code: str, *arguments: str, user: int | None = None) -> AsyncIterator[Program]:
-    """A Python that has nothing but its standard library; ready at once, or when it says so.
-
-    :param user: who runs it.
-    """
-    command = [sys.executable, "-I", "-S", "-c", code, *arguments]
-    if user is not None:
-        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
-    async with running(*command, ready=[b"ready\n"] if "ready" in code else ()) as program:
-        yield program
+def python(code: str, *arguments: str) -> contextlib.AbstractAsyncContextManager[Program]:
+    """A Python that has nothing but its standard library; ready at once, or when it says so."""
+    ready = [b"ready\n"] if "ready" in code else []
+    return running(sys.executable, "-I", "-S", "-c", code, *arguments, ready=ready)
 
 
 @linux_only
 @pytest.mark.parametrize("user", [None, pytest.param(NOBODY, marks=as_root)], ids=["the same", "another"])
 async def test_a_server_knows_which_process_of_whose_has_connected(user: int | None) -> None:
     factory = Listening()
+    need("socat")
     with socket_path() as path:
         os.chmod(os.path.dirname(path), 0o755)
         async with AsyncioReactor() as reactor:
             reactor.listenUNIX(path, factory)
-            async with python(WHO_I_AM, path, user=user) as client:
+            command = ["socat", "STDIO", f"UNIX-CONNECT:{path}"]
+            async with running(*command if user is None else as_user(user, *command)) as client:
                 await until(lambda: factory.protocols)
                 credentials = factory.protocols[0].transport.peer_credentials()
     assert (credentials.pid, credentials.uid) == (client.pid, os.getuid() if user is None else user)
