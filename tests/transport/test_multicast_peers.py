@@ -260,14 +260,14 @@ async def test_where_joining_is_refused_the_port_goes_on(far: Network, group: st
     async with AsyncioReactor() as reactor:
         ours = Ours(reactor, group)
         await ours.join("one")
-        for refused in (
-            ours.port.joinGroup(group, nowhere),
-            ours.port.joinGroup(group, at_home(group, "one")),  # for the second time
-            ours.port.leaveGroup(group, at_home(group, "two")),
-            ours.port.setOutgoingInterface(nowhere),
+        for refused, *arguments in (
+            (ours.port.joinGroup, group, nowhere),
+            (ours.port.joinGroup, group, at_home(group, "one")),  # for the second time
+            (ours.port.leaveGroup, group, at_home(group, "two")),
+            (ours.port.setOutgoingInterface, nowhere),
         ):
             with pytest.raises(MulticastJoinError):
-                await within(refused)
+                await within(refused(*arguments))
         with plain_port(far, (ANY[group], THEIRS)) as plain:
             plain.leaves_by(FAR.index["one"])
             plain.send(b"still", group, OURS)
