@@ -3,6 +3,7 @@ that can't be. The receiving side is in ``test_unix_passing_receive.py``."""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -22,7 +23,9 @@ from tests.transport.unix_sockets import (
     close_read,
     conversing,
     descriptors,
+    linux_only,
     make_reactor,
+    nobody,
     read,
     read_each,
     read_with_descriptors,
@@ -30,7 +33,7 @@ from tests.transport.unix_sockets import (
     socket_path,
     which,
 )
-from twisted_compat.error import ConnectionAborted, ConnectionDone, FileDescriptorOverrun
+from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLost, FileDescriptorOverrun
 
 
 @pytest.fixture
@@ -303,7 +306,7 @@ async def test_those_that_wait_when_it_ends_are_closed(ending: str, caplog: pyte
             await turns()
             if ending == "abort":
                 protocol.transport.abortConnection()
-                protocol.transport.sendFileDescriptor(passed[0].fd)
+                protocol.transport.sendFileDescriptor(passed[0].fd)  # dropped
             elif ending == "peer closes":
                 peer.close()
             elif ending == "raises":
@@ -311,13 +314,35 @@ async def test_those_that_wait_when_it_ends_are_closed(ending: str, caplog: pyte
                 await send(peer, b"x")
             if ending != "leaving the reactor":
                 await until(lambda: protocol.reasons)
+                protocol.transport.sendFileDescriptor(passed[0].fd)  # dropped too
                 assert all_gone(passed)
-                protocol.transport.write(b"too late")
         assert len(protocol.reasons) == 1
         if ending == "abort":
             assert protocol.reasons[0].check(ConnectionAborted)
         assert all_gone(passed)
     assert len(errors_logged(caplog)) == (ending == "raises")
+
+
+@linux_only
+async def test_more_on_their_way_than_the_system_lets_us_have() -> None:
+    """Linux counts those that nobody has received yet, and is strict with who is not root."""
+    with descriptors(1) as passed:
+        async with conversing(Recorder) as (protocol, peer):
+            limit = max(int(each) for each in os.listdir("/dev/fd")) + 20
+            with nobody(), descriptor_limit(limit):
+                for _ in range(limit):
+                    if protocol.reasons:
+                        break
+                    for _ in range(5):
+                        protocol.transport.sendFileDescriptor(passed[0].fd)
+                    protocol.transport.write(b"x" * 5)
+                    await turns()
+                if not protocol.reasons:
+                    pytest.skip("here the kernel has no room for so many bytes, or no such limit")
+            assert protocol.reasons[0].check(ConnectionLost)
+            assert protocol.reasons[0].value.__cause__.errno == errno.ETOOMANYREFS
+            peer.close()
+            assert all_gone(passed)
 
 
 async def test_those_on_their_way_are_closed_with_the_connection() -> None:
