@@ -201,7 +201,9 @@ async def test_unread_descriptors_are_closed_with_the_connection() -> None:
 
 
 @pytest.mark.parametrize("how", ["abortConnection", "connectionLost"])
-async def test_closing_at_the_first_of_several_closes_the_others(how: str) -> None:
+async def test_closing_at_the_first_of_several_closes_the_others(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with descriptors(5) as passed:
         async with conversing() as (protocol, peer):
 
@@ -222,6 +224,7 @@ async def test_closing_at_the_first_of_several_closes_the_others(how: str) -> No
             assert protocol.reasons[0].check(ConnectionAborted)
             protocol.close()
             assert all_gone(passed)
+    assert errors_logged(caplog) == []
 
 
 @both_kinds
