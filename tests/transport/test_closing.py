@@ -186,6 +186,22 @@ async def test_nothing_is_left_for_the_collector(kind: str, tmp_path: Path) -> N
             await turn()
 
 
+async def test_nothing_is_left_for_the_collector_if_stopping_raises() -> None:
+    async def once() -> None:
+        port = reactor.listenUDP(0, Notes(stop=lambda protocol: 1 // 0), interface="127.0.0.1")
+        told: list[Any] = []
+        for _ in range(2):
+            port.stopListening().addErrback(lambda failure: told.append(failure.type))
+        await until(lambda: len(told) == 2)
+
+    async with AsyncioReactor() as reactor:
+        await once()
+        await turn()
+        with no_reference_cycles():
+            await once()
+            await turn()
+
+
 async def test_the_reactor_stops_with_every_kind_of_port(tmp_path: Path) -> None:
     reactor = AsyncioReactor()
     with nothing_left_open(), errors_logged() as logged:

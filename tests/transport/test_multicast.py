@@ -29,6 +29,7 @@ from tests.transport.datagrams import (
 )
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import CannotListenError, DNSLookupError, MulticastJoinError
+from twisted_compat.transport import multicast
 
 _groups = itertools.count(os.getpid() << 8)
 
@@ -220,6 +221,17 @@ async def test_an_interface_of_ipv6_that_is_not_there(group6: str) -> None:
                 await within(port.setOutgoingInterface(interface))
 
 
+async def test_where_addresses_of_interfaces_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*args: Any, **kw: Any) -> Any:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(multicast, "open", missing, raising=False)
+    async with AsyncioReactor() as reactor:
+        port = reactor.listenMulticast(0, Notes(), interface="::")
+        with pytest.raises(MulticastJoinError, match="if_nametoindex"):
+            await within(port.setOutgoingInterface("::1"))
+
+
 # Names
 
 
@@ -256,22 +268,23 @@ async def test_a_name_that_is_not_known(group: str) -> None:
                 await within(attempt())  # type: ignore[no-untyped-call]  # of several, by turns
 
 
+class Answers:
+    """A resolver that answers when told to."""
+
+    def __init__(self, deferred: Any) -> None:
+        self.deferred = deferred
+        self.asked: dict[str, Any] = {}
+
+    def getHostByName(self, name: str, timeout: Any = None) -> Any:
+        return self.asked.setdefault(name, self.deferred())
+
+
 @in_both_words
 async def test_closed_while_a_name_is_looked_up(speaking: Any, group: str) -> None:
     """It is too late then, and nothing else comes of it; the number is another socket's by now."""
     words: Words = speaking()
-
-    class Resolver:
-        """Answers when told to."""
-
-        def __init__(self) -> None:
-            self.asked: dict[str, Any] = {}
-
-        def getHostByName(self, name: str, timeout: Any = None) -> Any:
-            return self.asked.setdefault(name, reactor.vocabulary.defer.Deferred())
-
     async with words.reactor() as reactor:
-        names = Resolver()
+        names = Answers(reactor.vocabulary.defer.Deferred)
         directlyProvides(names, words.interfaces.IResolverSimple)
         reactor.installResolver(names)
         port = reactor.listenMulticast(0, words.notes())

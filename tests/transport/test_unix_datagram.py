@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -235,6 +236,28 @@ async def test_start_protocol_raises(tmp_path: Path) -> None:
             assert list(tmp_path.iterdir()) == [] and notes.transport is None
         notes.hooks.clear()
         reactor.listenUNIXDatagram(tmp_path / "socket", notes)
+
+
+@in_both_words
+async def test_a_file_that_is_not_to_be_had_as_asked(
+    speaking: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made already when that turns out, and removed again."""
+
+    def refuse(*args: Any, **kw: Any) -> None:
+        raise PermissionError(errno.EPERM, "no modes here")
+
+    words: Words = speaking()
+    notes = words.connected_notes()
+    async with words.reactor() as reactor:
+        with plain_unix(tmp_path / "peer"), nothing_left_open():
+            monkeypatch.setattr(os, "chmod", refuse)
+            with pytest.raises(words.error.CannotListenError, match="no modes here"):
+                reactor.listenUNIXDatagram(tmp_path / "socket", words.notes())
+            reactor.connectUNIXDatagram(tmp_path / "peer", notes, bindAddress=tmp_path / "socket")
+            await until(lambda: notes.failures)
+            monkeypatch.undo()
+        assert [path.name for path in tmp_path.iterdir()] == ["peer"]
 
 
 async def test_a_protocol_in_use(tmp_path: Path) -> None:

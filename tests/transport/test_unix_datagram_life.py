@@ -53,8 +53,8 @@ async def test_what_a_full_receiver_does_not_take_is_dropped_and_counted(
 
 async def test_others_get_their_turn_though_datagrams_never_end(tmp_path: Path) -> None:
     def again(protocol: Any, data: bytes, addr: Any) -> None:
-        assert len(protocol.received) < 100_000, "nobody else gets a turn"
-        protocol.transport.write(data, addr)
+        if len(protocol.received) < 50_000:  # lest a test that fails never ends
+            protocol.transport.write(data, addr)
 
     async with AsyncioReactor() as reactor:
         notes = Notes(datagram=again)
@@ -65,6 +65,7 @@ async def test_others_get_their_turn_though_datagrams_never_end(tmp_path: Path) 
         turns: list[int] = []
         reactor.callLater(0, turns.append, 1)
         await until(lambda: turns)
+        assert len(notes.received) < 50_000
         await within(port.stopListening())
 
 
