@@ -315,6 +315,24 @@ async def test_who_checks_need_not_be_allowed_to_write_there(path: str, alive: b
             os.chmod(directory, 0o755)
 
 
+async def test_who_checks_finds_another_users_process_alive(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(process: int, signal: int) -> None:
+        asked.append((process, signal))
+        raise PermissionError
+
+    asked: list[tuple[int, int]] = []
+    lock(path, 1)
+    with listener(path):
+        async with AsyncioReactor() as reactor:
+            monkeypatch.setattr(os, "kill", kill)  # which as root raises nothing of the kind
+            factory = Connecting()
+            reactor.connectUNIX(path, factory, checkPID=1)
+            await connected(factory)
+    assert asked == [(1, 0)]
+
+
 async def test_each_attempt_checks(path: str) -> None:
     with listener(path):
         async with AsyncioReactor() as reactor:
