@@ -315,8 +315,10 @@ async def test_a_blocking_io_error_of_the_protocol_is_the_protocols() -> None:
 
 async def test_a_coroutine_function_is_not_run_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
     class Waiting(Notes):
-        async def datagramReceived(self, datagram: bytes, addr: Any = None) -> None:  # type: ignore[override]
-            super().datagramReceived(datagram, addr)  # which is the mistake
+        async def datagramReceived(  # type: ignore[override]  # which is the mistake
+            self, datagram: bytes, addr: Any = None
+        ) -> None:
+            super().datagramReceived(datagram, addr)
 
     async with AsyncioReactor() as reactor:
         notes = Waiting()
