@@ -11,6 +11,8 @@ import errno
 import inspect
 import socket
 from collections.abc import Callable
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from zope.interface import classImplementsOnly, implementer
@@ -25,6 +27,10 @@ __all__ = ["ABOUT_AN_EARLIER_ONE", "DatagramPort"]
 
 DATAGRAMS_A_TURN = 128
 """How many datagrams are received before it is the others' turn: about a millisecond for small answers."""
+
+BATCH = 64
+"""How many of them are received before the first is delivered: a sixth more answers than one by one, and less
+than a tenth of a millisecond for the first to wait."""
 
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 ABOUT_AN_EARLIER_ONE = frozenset(
@@ -64,6 +70,7 @@ class DatagramPort(FileDescriptor):
     interface: str | None = None
     _type: ClassVar[str]  # for the log
     _reading = False
+    _batch_size = BATCH
     # Whether a sender's address is told as the kernel gave it; else _deliver sees to it.
     _tells_address_as_it_is = True
     # The address that the protocol was told of last, and the same as the kernel has it: most datagrams are
@@ -81,6 +88,8 @@ class DatagramPort(FileDescriptor):
         self.datagrams_dropped = 0
         self._adopted: socket.socket | None = None
         self._closing = Closing()
+        self._undelivered: list[tuple[bytes, Any]] = []  # of a batch in which the port was paused
+        self._catching_up: Any = None
         self._refusal: Any = None
         self._address: Any = None  # the last one, of a port that is closed
 
@@ -143,6 +152,8 @@ class DatagramPort(FileDescriptor):
             )
 
     def _begin(self, skt: socket.socket) -> None:
+        # Somebody else may go on with a socket that is adopted, and with what waits in it.
+        self._batch_size = BATCH if self._adopted is None else 1
         self._adopted = None
         self.socket = skt
         self.connected, self.disconnected = 1, 0
@@ -164,31 +175,62 @@ class DatagramPort(FileDescriptor):
     def startReading(self) -> None:
         """Receive datagrams, from now on or again; unless the port has been asked to stop."""
         if not self._closing.begun:
+            super().startReading()  # first, because it may refuse: a wrong thread
             self._reading = True
-            super().startReading()
+            if self._undelivered:
+                self._catch_up_later()
 
     def stopReading(self) -> None:
-        """Leave datagrams in the kernel's queue until :meth:`startReading`."""
+        """Leave datagrams waiting until :meth:`startReading`."""
+        super().stopReading()  # first, as above
         self._reading = False
-        super().stopReading()
+        self._forget_catching_up()
 
     def doRead(self) -> Any:
         """Datagrams wait: receive a bounded number of them (IReadDescriptor).
+
+        A batch is received before the first of it is delivered. Then the answers go out one right after the
+        other, and a peer on another core, which would sleep between one and the next, is woken once for many.
 
         :returns: ConnectionLost if the socket is unusable.
         """
         skt = self.socket
         assert skt is not None
-        receive, size, room = skt.recvfrom, self.maxPacketSize, self.maxThroughput
-        for _ in range(DATAGRAMS_A_TURN):
-            failed = None
+        if self._undelivered and not self._catch_up():
+            return None
+        size, room, left = max(self.maxPacketSize, 1), self.maxThroughput, DATAGRAMS_A_TURN
+        while room > 0 and left > 0 and self._goes_on(skt):
+            most = min(self._batch_size, 1 + room // size)
+            batch: list[tuple[bytes, Any]] = []
+            drained, failed = False, None
             try:
-                data, sender = receive(size)
+                # A loop in C. What it has received stays in the list when there is no more.
+                batch.extend(map(skt.recvfrom, repeat(self.maxPacketSize, most)))
             except (BlockingIOError, InterruptedError):
-                return None
+                drained = True
             except OSError as error:
                 failed = error.with_traceback(None)  # whose frames would keep this port
-            if failed is None:
+            if not self._deliver_all(batch, skt):
+                break
+            if failed is not None and not self._survives(failed):
+                lost = self.reactor.vocabulary.error.ConnectionLost(str(failed))
+                lost.__cause__ = failed
+                return lost
+            if drained:
+                break
+            left -= most
+            room -= sum(map(len, map(itemgetter(0), batch)))
+        return None
+
+    def _goes_on(self, skt: socket.socket) -> bool:
+        """Whether the protocol has not paused or stopped the port, or even made it listen anew."""
+        return self._reading and self.socket is skt
+
+    def _deliver_all(self, batch: list[tuple[bytes, Any]], skt: socket.socket) -> bool:
+        """Tell the protocol of each datagram, unless it wants no more. Returns whether it goes on."""
+        remaining = iter(batch)
+        try:
+            for data, sender in remaining:
                 try:
                     if self._tells_address_as_it_is:
                         self._told = self._sender = sender
@@ -201,15 +243,30 @@ class DatagramPort(FileDescriptor):
                     raise
                 except BaseException:  # CancelledError too: it is about the protocol, and not about the port
                     self.reactor.vocabulary.log.exception("datagramReceived of %r raised", self.protocol)
-                room -= len(data)
-            elif not self._survives(failed):
-                lost = self.reactor.vocabulary.error.ConnectionLost(str(failed))
-                lost.__cause__ = failed
-                return lost
-            # The protocol may have paused or stopped the port, even listened anew.
-            if room <= 0 or not self._reading or self.socket is not skt:
-                break
-        return None
+                if not self._reading or self.socket is not skt:
+                    return False
+            return True
+        finally:
+            rest = list(remaining)
+            if rest and self.socket is skt and not self._closing.begun:
+                self._undelivered = rest
+                if self._reading:  # it was interrupted
+                    self._catch_up_later()
+
+    def _catch_up_later(self) -> None:
+        if self._catching_up is None:
+            self._catching_up = self.reactor.callLater(0, self._catch_up)
+
+    def _catch_up(self) -> bool:
+        """Deliver what had been received when the port was paused. Returns whether it goes on."""
+        self._forget_catching_up()
+        rest, self._undelivered = self._undelivered, []
+        return self.socket is not None and self._deliver_all(rest, self.socket)
+
+    def _forget_catching_up(self) -> None:
+        call, self._catching_up = self._catching_up, None
+        if call is not None and call.active():
+            call.cancel()
 
     def _look_at(self, result: Any) -> None:
         """``datagramReceived`` returned something: its author may have meant us to run it."""
@@ -309,6 +366,7 @@ class DatagramPort(FileDescriptor):
         super().connectionLost(None)
         skt, self.socket = self.socket, None
         self._told = self._sender = None
+        self._undelivered = []
         self._forget_refusal()
         if skt is not None:
             self._address = self._address_of(skt)

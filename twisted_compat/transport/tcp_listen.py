@@ -257,15 +257,15 @@ class Port(FileDescriptor):
         """Accept connections, from now on or again; unless the port has been asked to stop."""
         if self._closing.begun:
             return
+        super().startReading()  # first, because it may refuse: a wrong thread
         self._accepting = True
         self._shortage.stop_waiting()
-        super().startReading()
 
     def stopReading(self) -> None:
         """Leave connections in the kernel's queue until :meth:`startReading`."""
+        super().stopReading()  # first, because it may refuse: a wrong thread
         self._accepting = False
         self._shortage.stop_waiting()
-        super().stopReading()
 
     # -- accepting
 
