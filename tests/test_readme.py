@@ -19,7 +19,9 @@ PAGES = [
     "docs/benchmarks.md",
     "docs/cancellation.md",
 ]
-HOWTOS = [f"docs/howto/{name}.md" for name in ("fastapi", "jupyter", "pytest", "scrapy")]
+HOWTOS = [
+    f"docs/howto/{name}.md" for name in ("datagrams-and-unix", "fastapi", "jupyter", "pytest", "scrapy")
+]
 """Their programs are of many files, or run in other programs: ``test_howto.py`` runs them."""
 DEADLINE = 60.0  # seconds
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -262,15 +262,15 @@ async def test_who_checks_connects_to_a_living_holder(path: str, kind: str) -> N
         assert holder(path) == str(os.getpid())
 
 
-@pytest.mark.parametrize("left", ["nothing", "lock of the dead", "nonsense", "regular file"])
+@pytest.mark.parametrize("left", ["nothing", "lock of the dead", "nonsense", "0", "-1", "regular file"])
 @both_kinds
 async def test_who_checks_does_not_connect_without_a_living_holder(path: str, left: str, kind: str) -> None:
     if left == "lock of the dead":
         lock(path, dead_process())
-    elif left == "nonsense":
-        lock(path, "nonsense")
     elif left == "regular file":
         pathlib.Path(path + ".lock").write_text(str(os.getpid()))
+    elif left != "nothing":  # what is no process's number
+        lock(path, left)
     with listener(path):
         async with make_reactor(kind) as reactor:
             before = neighbours(path)

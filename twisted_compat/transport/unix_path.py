@@ -65,7 +65,10 @@ class SocketName:
         """Whether a living process holds the lock file. It stays as it is: who is to serve next finds by it
         what the one before has left."""
         try:
-            os.kill(max(self._holder(), 1), 0)
+            holder = self._holder()
+            if holder <= 0:  # no process has such a number, and kill() means others by it
+                return False
+            os.kill(holder, 0)
         except PermissionError:
             return True  # somebody else's process, which lives
         except (OSError, OverflowError, ValueError):
@@ -103,7 +106,7 @@ class SocketName:
         :param mode: the permission bits of the file, whatever the umask is.
         :raises OSError: if the name can't be had; the text says what to do.
         """
-        if self._bound is not None:  # and nobody has removed it, where it stays when the port is closed
+        if self._bound is not None and self._is_left_over():  # by ourselves: it stays when the port is closed
             self._remove()
         if not self.is_abstract:
             # So that the file never has more than these. Not every system has it; what counts follows below.
