@@ -22,6 +22,7 @@ from twisted_compat.transport import sockets
 from twisted_compat.transport.closing import Closing
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import log_prefix
+from twisted_compat.transport.opening import open_socket
 
 __all__ = ["ABOUT_AN_EARLIER_ONE", "DatagramPort"]
 
@@ -116,22 +117,6 @@ class DatagramPort(FileDescriptor):
         """The socket (ISystemHandle)."""
         return self.socket
 
-    def _bound_socket(self) -> socket.socket:
-        """A socket bound as asked, or CannotListenError."""
-        skt = None
-        try:
-            skt = self.createInternetSocket()
-            self._take_place(skt)
-        except BaseException as exc:
-            if skt is not None:
-                skt.close()
-            self._leave_place()
-            if isinstance(exc, OSError):
-                error = self.reactor.vocabulary.error.CannotListenError
-                raise error(self.interface, self.port, exc) from exc
-            raise
-        return skt
-
     def createInternetSocket(self) -> socket.socket:
         """A new non-blocking socket of ``self.addressFamily``."""
         return sockets.datagram_socket(self.addressFamily)
@@ -143,7 +128,7 @@ class DatagramPort(FileDescriptor):
         :raises AlreadyListened: if the port is in use.
         """
         self._refuse_if_in_use()
-        self._begin(self._bound_socket() if self._adopted is None else self._adopted)
+        self._begin(open_socket(self) if self._adopted is None else self._adopted)
 
     def _refuse_if_in_use(self) -> None:
         if self.connected:

@@ -16,6 +16,7 @@ from twisted_compat.transport import sockets
 from twisted_compat.transport.closing import Closing
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import introduce, log_prefix
+from twisted_compat.transport.opening import open_socket
 from twisted_compat.transport.shortage import ABOUT_ONE_CONNECTION, Shortage
 from twisted_compat.transport.tcp import Connection
 
@@ -200,7 +201,7 @@ class Port(FileDescriptor):
             raise self.reactor.vocabulary.error.AlreadyListened(
                 f"{self!r} is listening already. Write reactor.listenTCP(...) for a second port."
             )
-        skt, self._adopted = self._adopted or self._listen(), None
+        skt, self._adopted = self._adopted or open_socket(self), None
         try:
             self._address = sockets.address_of(self.reactor.vocabulary, skt.getsockname())
             vocabulary = self.reactor.vocabulary
@@ -216,25 +217,12 @@ class Port(FileDescriptor):
         self.connected, self.disconnected, self.disconnecting = 1, 0, 0
         self.startReading()
 
-    def _listen(self) -> socket.socket:
-        """A socket bound as asked and listening, or CannotListenError."""
-        skt = None
-        try:
-            skt = self.createInternetSocket()
-            self._take_place(skt)
-            skt.listen(50 if self.backlog is None else self.backlog)
-        except BaseException as exc:
-            if skt is not None:
-                skt.close()
-            self._leave_place()
-            if isinstance(exc, OSError):
-                error = self.reactor.vocabulary.error.CannotListenError
-                raise error(self.interface, self.port, exc) from exc
-            raise
-        return skt
-
     def _take_place(self, skt: socket.socket) -> None:
-        """Bind as asked."""
+        """Bind as asked, and listen."""
+        self._bind(skt)
+        skt.listen(50 if self.backlog is None else self.backlog)
+
+    def _bind(self, skt: socket.socket) -> None:
         sockets.bind_socket(skt, self.interface or "", self.port or 0, self._reuseAddress, self._reusePort)
 
     def _leave_place(self) -> None:

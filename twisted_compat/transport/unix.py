@@ -247,7 +247,7 @@ class Port(tcp_listen.Port):
         self._adopted = skt
         return self
 
-    def _take_place(self, skt: socket.socket) -> None:
+    def _bind(self, skt: socket.socket) -> None:
         if self.wantPID:
             self._socket_name.lock()
         self._socket_name.bind(skt, self.mode)
