@@ -16,7 +16,7 @@ from twisted_compat.error import (
     NotConnectingError,
     UserError,
 )
-from twisted_compat.transport.connector import Connector
+from twisted_compat.transport.tcp_connect import Connector
 
 # -- stopping
 

@@ -34,8 +34,7 @@ from twisted_compat.interfaces import (
     IConnector,
     ITCPTransport,
 )
-from twisted_compat.transport.connector import Connector
-from twisted_compat.transport.tcp_connect import Client, ClientState
+from twisted_compat.transport.tcp_connect import Client, ClientState, Connector
 
 # -- connecting
 

@@ -19,10 +19,11 @@ from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.threads import ThreadCall, thread_call
 from twisted_compat.adapter.timers import DelayedCall, Timers
 from twisted_compat.transport import udp, unix, unix_datagram
-from twisted_compat.transport.connector import BaseConnector, Connector
+from twisted_compat.transport.connector import BaseConnector
 from twisted_compat.transport.datagram import DatagramPort
 from twisted_compat.transport.multicast import MulticastPort
 from twisted_compat.transport.sockets import AF_UNIX
+from twisted_compat.transport.tcp_connect import Connector
 from twisted_compat.transport.tcp_listen import Port, Server
 from twisted_compat.vocabulary import Vocabulary
 
@@ -151,7 +152,7 @@ class Facade:
         timeout: float | None = 30,
         bindAddress: tuple[str, int] | None = None,
     ) -> Connector:
-        """Connect to a TCP port; see :class:`~twisted_compat.transport.connector.Connector`. The factory is
+        """Connect to a TCP port; see :class:`~twisted_compat.transport.tcp_connect.Connector`. The factory is
         told what becomes of it.
 
         :param host: an address or a name.

@@ -1,8 +1,8 @@
 """The connector that a factory is given for an outgoing connection: it outlives the attempts.
 
-It owns the timeout, tells the factory what became of an attempt, and may be asked to connect again. The
-transport of each attempt is a :class:`~.tcp_connect.Client`. :class:`BaseConnector` is for connections of any
-kind, :class:`Connector` for TCP; the one for UNIX sockets is in :mod:`.unix`.
+It owns the timeout, tells the factory what became of an attempt, and may be asked to connect again. Here is
+what all kinds have in common; TCP's is in :mod:`.tcp_connect`, beside the transport of each attempt, that for
+UNIX sockets in :mod:`.unix`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from zope.interface import implementer
 
 from twisted_compat.current import current_reactor
 from twisted_compat.interfaces import IConnector
-from twisted_compat.transport import sockets
-from twisted_compat.transport.tcp_connect import Client
 
-__all__ = ["BaseConnector", "Connector"]
+__all__ = ["BaseConnector"]
 
 
 @implementer(IConnector)
@@ -46,7 +44,7 @@ class BaseConnector:
         self.factory = factory
         self.timeout = timeout
         self.state = "disconnected"
-        self.transport: Client | None = None
+        self.transport: Any = None
         self.factoryStarted = False
         self.timeoutID: Any = None
 
@@ -71,7 +69,7 @@ class BaseConnector:
             )
         self.factory.startedConnecting(self)
 
-    def _makeTransport(self) -> Client:
+    def _makeTransport(self) -> Any:
         """The transport of the next attempt."""
         raise NotImplementedError(f"{type(self).__name__} must define _makeTransport()")
 
@@ -138,43 +136,3 @@ class BaseConnector:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x} {self.state} {self.getDestination()}>"
-
-
-class Connector(BaseConnector):
-    """The connector of a ``connectTCP``.
-
-    :param host: a literal address or a name.
-    :param port: a number, or the name of a TCP service.
-    :param bindAddress: ``(host, port)`` of this end, or a :class:`~.sockets.Binding`; ``''`` and 0 leave them
-        to the system.
-    :raises ServiceNameUnknownError: if ``port`` names an unknown service.
-    """
-
-    def __init__(
-        self,
-        host: str | bytes,
-        port: int | str,
-        factory: Any,
-        timeout: float | None,
-        bindAddress: tuple[str, int] | None,
-        reactor: Any = None,
-    ) -> None:
-        if isinstance(host, bytes):
-            host = host.decode("ascii")
-        elif not isinstance(host, str):
-            raise TypeError(
-                f'A host is a name or an address, not {host!r}. Write connectTCP("example.com", ...).'
-            )
-        super().__init__(factory, timeout, reactor)
-        self.host = host
-        self.port = sockets.numeric_port(self.reactor.vocabulary, port)
-        self.bindAddress = None if bindAddress is None else sockets.Binding(*bindAddress)
-
-    def _makeTransport(self) -> Client:
-        return Client(self.host, self.port, self.bindAddress, self, self.reactor)
-
-    def getDestination(self) -> Any:
-        """The address that was asked for; its host may be a name (IConnector)."""
-        address = self.reactor.vocabulary.address
-        kind = address.IPv6Address if sockets.is_ipv6(self.host) else address.IPv4Address
-        return kind("TCP", self.host, self.port)

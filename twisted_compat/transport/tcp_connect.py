@@ -2,8 +2,8 @@
 
 A :class:`Client` finds the addresses of its host (through the reactor's name resolver unless it is a
 literal), tries them in turn and, once connected, is the plain :class:`~.tcp.Connection` it inherits from. The
-connector (:mod:`.connector`) that makes it is told what became of it. The listening side is
-:mod:`.tcp_listen`. What UNIX sockets do differently is in :mod:`.unix`.
+:class:`Connector` that makes it is told what became of it. The listening side is :mod:`.tcp_listen`. What
+UNIX sockets do differently is in :mod:`.unix`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,19 @@ import enum
 import socket
 from contextlib import suppress
 from errno import EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN, EWOULDBLOCK
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zope.interface import implementer
 
 from twisted_compat.interfaces import IResolutionReceiver, ITCPTransport
 from twisted_compat.transport import sockets
+from twisted_compat.transport.connector import BaseConnector
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import introduce, log_prefix
 from twisted_compat.transport.sockets import SocketAddress
 from twisted_compat.transport.tcp import Connection
 
-if TYPE_CHECKING:
-    from twisted_compat.transport.connector import BaseConnector
-
-__all__ = ["Client"]
+__all__ = ["Client", "Connector"]
 
 _UNDER_WAY = frozenset({EINPROGRESS, EWOULDBLOCK, EALREADY})
 
@@ -349,6 +347,46 @@ class Client(Connection):
 
     def __repr__(self) -> str:
         return f"<{type(self)} to {self.addr} at {id(self):x}>"
+
+
+class Connector(BaseConnector):
+    """The connector of a ``connectTCP``.
+
+    :param host: a literal address or a name.
+    :param port: a number, or the name of a TCP service.
+    :param bindAddress: ``(host, port)`` of this end, or a :class:`~.sockets.Binding`; ``''`` and 0 leave them
+        to the system.
+    :raises ServiceNameUnknownError: if ``port`` names an unknown service.
+    """
+
+    def __init__(
+        self,
+        host: str | bytes,
+        port: int | str,
+        factory: Any,
+        timeout: float | None,
+        bindAddress: tuple[str, int] | None,
+        reactor: Any = None,
+    ) -> None:
+        if isinstance(host, bytes):
+            host = host.decode("ascii")
+        elif not isinstance(host, str):
+            raise TypeError(
+                f'A host is a name or an address, not {host!r}. Write connectTCP("example.com", ...).'
+            )
+        super().__init__(factory, timeout, reactor)
+        self.host = host
+        self.port = sockets.numeric_port(self.reactor.vocabulary, port)
+        self.bindAddress = None if bindAddress is None else sockets.Binding(*bindAddress)
+
+    def _makeTransport(self) -> Client:
+        return Client(self.host, self.port, self.bindAddress, self, self.reactor)
+
+    def getDestination(self) -> Any:
+        """The address that was asked for; its host may be a name (IConnector)."""
+        address = self.reactor.vocabulary.address
+        kind = address.IPv6Address if sockets.is_ipv6(self.host) else address.IPv4Address
+        return kind("TCP", self.host, self.port)
 
 
 @implementer(IResolutionReceiver)

@@ -26,8 +26,8 @@ from twisted_compat.bridge.twisted.clocks import call_later_by
 from twisted_compat.bridge.twisted.threads import ReactorThreadPool
 from twisted_compat.bridge.twisted.tls import secured
 from twisted_compat.bridge.twisted.words import TWISTED
-from twisted_compat.transport.connector import Connector
 from twisted_compat.transport.sockets import Binding
+from twisted_compat.transport.tcp_connect import Connector
 from twisted_compat.transport.tcp_listen import Port
 
 __all__ = ["TwistedReactor"]
