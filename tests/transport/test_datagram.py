@@ -24,7 +24,7 @@ from tests.transport.datagrams import (
     turn,
     where_of,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import ConnectionDone
 
 BATCH = 20
@@ -90,7 +90,7 @@ async def test_others_get_their_turn_though_datagrams_never_end(speaking: Any, s
         port.write(b"hello", where_of(other_port))
         await until(lambda: len(turns) == 2 and other.received)
         assert len(notes.received) < NEVER_ENDING
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
 
 
 # In the midst of them
@@ -195,7 +195,7 @@ async def test_a_paused_port_is_stopped_all_the_same() -> None:
         port = reactor.listenUDP(0, notes, interface="127.0.0.1")
         port.pauseProducing()
         send(port)
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert notes.events == ["start", "stop"] and notes.received == []
 
 
@@ -259,7 +259,7 @@ async def test_another_protocol_in_its_place(speaking: Any) -> None:
         send(port)
         await until(lambda: len(successor.received) == BATCH - 2)
         assert first.data == numbered(0, 1) and successor.data == numbered(*range(2, BATCH))
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
     assert first.events == successor.events == ["start", "stop"]
 
 

@@ -22,7 +22,7 @@ from tests.transport.datagrams import (
     received,
     where_of,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -47,7 +47,7 @@ async def test_adopting(speaking: Any, host: str) -> None:
                     if data == b"late":
                         peer.sendto(data, where)
                     assert await received(peer) == (data, where)
-                await within(port.stopListening())
+                await within(as_future(port.stopListening()))
                 assert notes.events == ["start", "stop"]
             original.setblocking(False)
             peer.sendto(b"the original's", where)  # which is usable
@@ -101,7 +101,7 @@ async def test_an_adopted_port_that_is_started_again_has_no_socket_of_its_own() 
         with plain_udp() as original:
             notes = Notes()
             port = reactor.adoptDatagramPort(original.fileno(), socket.AF_INET, notes)
-            await within(port.stopListening())
+            await within(as_future(port.stopListening()))
             port.startListening()
             assert port.getHost().port != original.getsockname()[1]
             await heard(port, notes)

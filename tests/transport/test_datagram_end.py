@@ -27,7 +27,7 @@ from tests.transport.datagrams import (
     unused_address,
     where_of,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import BindError, MessageLengthError
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -125,7 +125,7 @@ async def test_other_threads_do_not_stop_it() -> None:
             for _ in range(5):
                 peer.sendto(b"x", where_of(port))
             await until(lambda: len(notes.received) == 5)
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert notes.events == ["start", "stop"]
 
 

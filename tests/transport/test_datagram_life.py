@@ -22,7 +22,7 @@ from tests.transport.datagrams import (
     unused_address,
     where_of,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import AlreadyListened
 from twisted_compat.transport.udp import Port
 
@@ -102,7 +102,7 @@ async def test_start_protocol_stops_and_raises() -> None:
         notes.hooks.clear()
         port.startListening()
         await heard(port, notes)
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert notes.events == ["start", "start", "stop"]
 
 
@@ -116,7 +116,7 @@ async def test_a_protocol_is_on_one_port_at_a_time(speaking: Any) -> None:
             reactor.listenUDP(0, notes, interface="127.0.0.1")
         assert notes.transport is port and reactor.getReaders() == [port]
         await heard(port, notes)
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         await heard(reactor.listenUDP(0, notes, interface="127.0.0.1"), notes)
         assert notes.events == ["start", "stop", "start"]
 
@@ -138,7 +138,7 @@ async def test_listening_again(speaking: Any) -> None:
         number = unused_address()[1]
         port = reactor.listenUDP(number, notes, interface="127.0.0.1")
         for _ in range(3):
-            await within(port.stopListening())
+            await within(as_future(port.stopListening()))
             port.startListening()
             assert port.getHost().port == number and notes.transport is port
             await heard(port, notes)
@@ -267,6 +267,6 @@ async def test_stop_protocol_may_listen_again() -> None:
     async with AsyncioReactor() as reactor:
         notes = Notes(stop=again)
         port = reactor.listenUDP(0, notes, interface="127.0.0.1")
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         await until(lambda: port.connected)
         await heard(port, notes)

@@ -27,7 +27,7 @@ from tests.transport.datagrams import (
     unused_address,
     where_of,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import CannotListenError, DNSLookupError, MulticastJoinError
 from twisted_compat.transport import multicast
 
@@ -99,7 +99,7 @@ async def test_it_is_a_udp_port_too(speaking: Any, host: str) -> None:
         reactor.listenMulticast(0, asking, interface=host)
         await until(lambda: asking.received)
         assert asking.received == [(b"HELLO", where_of(port))]
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert notes.events == ["start", "stop"]
 
 
@@ -181,7 +181,7 @@ async def test_a_closed_port_has_left_its_groups(group: str) -> None:
     async with AsyncioReactor() as reactor:
         port = reactor.listenMulticast(0, Notes())
         await within(port.joinGroup(group, "127.0.0.1"))
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert group not in groups_joined()
 
 
@@ -392,7 +392,7 @@ async def test_whether_this_machine_hears_its_own(speaking: Any, host: str) -> N
 async def test_nothing_can_be_asked_of_a_closed_port() -> None:
     async with AsyncioReactor() as reactor:
         port = reactor.listenMulticast(0, Notes())
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         for ask in (
             port.getTTL,
             port.getLoopbackMode,

@@ -25,7 +25,7 @@ from tests.transport.datagrams import (
     where_of,
 )
 from tests.transport.recorders import descriptor_limit
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.address import IPv4Address, IPv6Address
 from twisted_compat.error import CannotListenError
 from twisted_compat.transport.udp import Port
@@ -389,7 +389,7 @@ async def test_broadcasting(speaking: Any) -> None:
         assert notes.data == [b"<broadcast>", b"255.255.255.255", b"127.255.255.255"]
         port.setBroadcastAllowed(False)
         assert port.getBroadcastAllowed() is False
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         for use in (port.getBroadcastAllowed, lambda: port.setBroadcastAllowed(True)):
             with pytest.raises(RuntimeError, match="startListening"):
                 use()
@@ -436,7 +436,7 @@ async def test_after_the_close_writes_are_dropped(host: str) -> None:
         port = reactor.listenUDP(0, Notes(), interface=host)
         with plain_udp(host) as peer:
             where = peer.getsockname()[:2]
-            await within(port.stopListening())
+            await within(as_future(port.stopListening()))
             port.write(b"x", where)
             port.write(b"x")
             port.writeSequence([b"x"], where)
@@ -457,7 +457,7 @@ async def test_what_it_is_called(caplog: pytest.LogCaptureFixture) -> None:
         assert port.logPrefix() == "Notes (UDP)"
         assert "Notes" in repr(port) and f"on {number}" in repr(port) and str(port) == repr(port)
         assert caplog.messages.count(f"Notes starting on {number}") == 1
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert caplog.messages.count(f"(UDP Port {number} Closed)") == 1
         assert "not listening" in repr(port) and str(number) not in repr(port)
         assert port.logPrefix() == "Notes (UDP)"
@@ -485,6 +485,6 @@ async def test_get_host_before_and_after() -> None:
         port.startListening()
         address = port.getHost()
         assert port.fileno() == port.getHandle().fileno()
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert port.getHost() == address
         assert port.fileno() == -1 and port.getHandle() is None

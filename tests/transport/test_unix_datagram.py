@@ -25,7 +25,7 @@ from tests.transport.datagrams import (
     received,
     turn,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.address import UNIXAddress
 from twisted_compat.error import (
     AlreadyListened,
@@ -97,7 +97,7 @@ async def test_abstract_names(kind: Any, tmp_path: Path) -> None:
             assert await received(peer) == (b"HELLO", os.fsencode(name))
             assert notes.received == [(b"hello", os.fsencode(name) + b"'s peer")]
             for _ in range(2):  # it is free as soon as it is closed
-                await within(port.stopListening())
+                await within(as_future(port.stopListening()))
                 port.startListening()
             peer.sendto(b"again", name)
             assert (await received(peer))[0] == b"AGAIN"
@@ -115,7 +115,7 @@ async def test_without_a_name_it_only_sends(name: Any, tmp_path: Path) -> None:
         await until(lambda: hearing.received)
         assert hearing.received == [(b"hello", None)]
         assert "None" in repr(port)
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         port.startListening()
         assert notes.events == ["start", "stop", "start"]
 
@@ -279,13 +279,13 @@ async def test_listening_again_on_its_own_file(tmp_path: Path) -> None:
         with pytest.raises(AlreadyListened):
             port.startListening()
         for _ in range(3):
-            await within(port.stopListening())
+            await within(as_future(port.stopListening()))
             port.startListening()
             with plain_unix() as peer:
                 peer.sendto(b"hello", str(tmp_path / "socket"))
                 await until(lambda: notes.received)
             notes.received.clear()
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         with plain_unix(tmp_path / "other"):  # which has taken the place since: not to be removed
             os.replace(tmp_path / "other", tmp_path / "socket")
             with pytest.raises(CannotListenError):

@@ -27,7 +27,7 @@ from tests.transport.datagrams import (
     received,
     turn,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.address import UNIXAddress
 from twisted_compat.error import ConnectError
 from twisted_compat.transport.unix_path import SocketName
@@ -157,7 +157,7 @@ async def test_what_cannot_be_written(tmp_path: Path) -> None:
                 port.write(b"x" * 1_000_000)
             port.write(b"end")
             assert (await received(peer))[0] == b"end"
-            await within(port.stopListening())
+            await within(as_future(port.stopListening()))
             port.write(b"dropped")
             port.writeSequence([b"dropped"])
             peer.sendto(b"last", str(tmp_path / "theirs"))
@@ -401,7 +401,7 @@ async def test_what_it_is_called(tmp_path: Path, caplog: pytest.LogCaptureFixtur
             assert path in repr(port) and "ConnectedNotes" in repr(port)
             assert port.logPrefix().startswith("ConnectedNotes")
             assert [m for m in caplog.messages if path in m and m.startswith("ConnectedNotes starting")]
-            await within(port.stopListening())
+            await within(as_future(port.stopListening()))
             assert [m for m in caplog.messages if path in m and "Closed" in m]
             assert "not" in repr(port)
 

@@ -24,7 +24,7 @@ from tests.transport.datagrams import (
     received,
     turn,
 )
-from twisted_compat import AsyncioReactor
+from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.address import UNIXAddress
 from twisted_compat.error import UnsupportedAddressFamily, UnsupportedSocketType
 from twisted_compat.transport.unix_datagram import DatagramPort
@@ -66,7 +66,7 @@ async def test_others_get_their_turn_though_datagrams_never_end(tmp_path: Path) 
         reactor.callLater(0, turns.append, 1)
         await until(lambda: turns)
         assert len(notes.received) < 50_000
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
 
 
 @pytest.mark.parametrize("how", ["stopListening", "connectionLost", "pauseProducing"])
@@ -90,7 +90,7 @@ async def test_after_the_close_writes_are_dropped(tmp_path: Path) -> None:
     async with AsyncioReactor() as reactor:
         port = reactor.listenUNIXDatagram(None, Notes())
         with plain_unix(tmp_path / "peer") as peer:
-            await within(port.stopListening())
+            await within(as_future(port.stopListening()))
             port.write(b"x", tmp_path / "peer")
             port.write(b"x", tmp_path / "missing")
             port.writeSequence([b"x"], tmp_path / "peer")
@@ -182,7 +182,7 @@ async def test_what_it_is_called(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         port.startListening()
         assert port.logPrefix().startswith("Notes") and path in repr(port) and "Notes" in repr(port)
         assert [m for m in caplog.messages if m.startswith("Notes starting on") and path in m]
-        await within(port.stopListening())
+        await within(as_future(port.stopListening()))
         assert [m for m in caplog.messages if "Closed" in m and path in m]
         assert "not listening" in repr(port) and port.getHost() == UNIXAddress(path)
 
