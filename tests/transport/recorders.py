@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import socket
 import struct
@@ -141,6 +142,16 @@ def descriptor_limit(soft: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+
+
+def fill_descriptors() -> list[int]:
+    """Use up every descriptor that the limit leaves."""
+    used = []
+    while True:
+        try:
+            used.append(os.dup(0))
+        except OSError:
+            return used
 
 
 @contextlib.contextmanager

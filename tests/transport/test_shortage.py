@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from tests.support import until, within
-from tests.transport.recorders import Echo, Listening, answered, client_of, descriptor_limit, received
+from tests.transport.recorders import (
+    Echo,
+    Listening,
+    answered,
+    client_of,
+    descriptor_limit,
+    fill_descriptors,
+    received,
+)
 from twisted_compat import AsyncioReactor
 from twisted_compat.transport import shortage
 
@@ -77,16 +85,6 @@ async def test_a_pause_ends_with_the_port_and_with_the_users_own() -> None:
             await until(lambda: reactor.getDelayedCalls())
             await within(port.stopListening())
             assert not reactor.getDelayedCalls()
-
-
-def fill_descriptors() -> list[int]:
-    """Use up every descriptor that the limit leaves."""
-    used = []
-    while True:
-        try:
-            used.append(os.dup(0))
-        except OSError:
-            return used
 
 
 async def test_shedding_when_descriptors_run_out(caplog: pytest.LogCaptureFixture) -> None:

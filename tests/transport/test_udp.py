@@ -24,7 +24,7 @@ from tests.transport.datagrams import (
     received,
     where_of,
 )
-from tests.transport.recorders import descriptor_limit
+from tests.transport.recorders import descriptor_limit, fill_descriptors
 from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.address import IPv4Address, IPv6Address
 from twisted_compat.error import CannotListenError
@@ -183,12 +183,7 @@ async def test_no_descriptor_left() -> None:
     async with AsyncioReactor() as reactor:
         with plain_udp() as lowest, nothing_left_open():
             with descriptor_limit(lowest.fileno() + 1):
-                used = []
-                try:
-                    while True:
-                        used.append(os.dup(0))
-                except OSError:
-                    pass
+                used = fill_descriptors()
                 try:
                     with pytest.raises(CannotListenError) as caught:
                         reactor.listenUDP(0, Notes(), interface="127.0.0.1")

@@ -18,7 +18,14 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from tests.support import no_reference_cycles, until
-from tests.transport.recorders import Echo, Listening, Recorder, descriptor_limit, errors_logged
+from tests.transport.recorders import (
+    Echo,
+    Listening,
+    Recorder,
+    descriptor_limit,
+    errors_logged,
+    fill_descriptors,
+)
 from tests.transport.unix_sockets import (
     both_kinds,
     client_of,
@@ -348,16 +355,6 @@ async def test_a_port_that_could_not_listen_leaves_no_cycle(path: str) -> None:
 
 
 # -- running out
-
-
-def fill_descriptors() -> list[int]:
-    """Use up every descriptor that the limit leaves."""
-    used = []
-    while True:
-        try:
-            used.append(os.dup(0))
-        except OSError:
-            return used
 
 
 async def test_shedding_when_descriptors_run_out(path: str, caplog: pytest.LogCaptureFixture) -> None:
