@@ -29,8 +29,8 @@ class Vocabulary:
     :ivar failure: ``Failure``.
     :ivar interfaces: the zope interfaces that ``providedBy`` is asked of.
     :ivar log: where the engine says what it did and what raised: has the methods of a logging.Logger.
-    :ivar start_tls: puts TLS on a transport, called as ``start_tls(transport, contextFactory, normal)``;
-        None where there is none.
+    :ivar start_tls: puts TLS on a transport, called as ``start_tls(transport, contextFactory, normal)``; None
+        for that of ``transport/tls_factory.py``.
     :ivar closing_waits_for_push: whether ``loseConnection`` waits until a streaming producer unregisters, as
         ITransport promises. Real Twisted's transports don't, and its TLS and its web server rely on that.
     """

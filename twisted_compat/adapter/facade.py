@@ -25,6 +25,7 @@ from twisted_compat.transport.multicast import MulticastPort
 from twisted_compat.transport.sockets import AF_UNIX
 from twisted_compat.transport.tcp_connect import Connector
 from twisted_compat.transport.tcp_listen import Port, Server
+from twisted_compat.transport.tls_factory import TLSFactory
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["Facade"]
@@ -37,6 +38,7 @@ Connecting = TypeVar("Connecting", bound=BaseConnector)
     interfaces.IReactorTime,
     interfaces.IReactorFDSet,
     interfaces.IReactorTCP,
+    interfaces.IReactorSSL,
     interfaces.IReactorUDP,
     interfaces.IReactorMulticast,
     interfaces.IReactorUNIX,
@@ -168,6 +170,53 @@ class Facade:
         self._use().shutdown.connectors.add(connector)
         connector.connect()
         return connector
+
+    # TLS (IReactorSSL)
+
+    def listenSSL(
+        self,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        backlog: int = 50,
+        interface: str = "",
+        **options: Any,
+    ) -> Port:
+        """As :meth:`listenTCP`, with TLS on each connection.
+
+        :param contextFactory: an ``ssl.SSLContext`` for servers, or what else
+            :class:`~twisted_compat.transport.tls_factory.TLSFactory` takes.
+        :param options: that one's ``ssl_handshake_timeout`` and ``ssl_shutdown_timeout`` (seconds).
+        :raises TypeError: if ``contextFactory`` doesn't say how to encrypt. ValueError, if it is a client's.
+        """
+        secured = TLSFactory(contextFactory, False, factory, **options)
+        return self._listen(port, secured, backlog, interface, "TLS")
+
+    def connectSSL(
+        self,
+        host: str | bytes,
+        port: int | str,
+        factory: Any,
+        contextFactory: Any,
+        timeout: float | None = 30,
+        bindAddress: tuple[str, int] | None = None,
+        *,
+        server_hostname: str | bytes | None = None,
+        **options: Any,
+    ) -> Connector:
+        """As :meth:`connectTCP`, with TLS.
+
+        :param contextFactory: an ``ssl.SSLContext`` for clients, such as ``ssl.create_default_context()``, or
+            what else :class:`~twisted_compat.transport.tls_factory.TLSFactory` takes.
+        :param server_hostname: the name or address to ask for and to verify; ``host`` by default, "" for
+            none.
+        :param options: that one's ``ssl_handshake_timeout`` and ``ssl_shutdown_timeout`` (seconds).
+        :raises TypeError: if ``contextFactory`` doesn't say how to encrypt. ValueError, if it is a server's,
+            or verifies names and there is none.
+        """
+        expected = host if server_hostname is None else server_hostname
+        secured = TLSFactory(contextFactory, True, factory, server_hostname=expected, **options)
+        return self.connectTCP(host, port, secured, timeout, bindAddress)
 
     # UDP (IReactorUDP, IReactorMulticast)
 

@@ -22,11 +22,11 @@ TriggerID = tuple[str, tuple[str, Callable[..., Any], tuple[Any, ...], dict[str,
 class State(enum.Enum):
     """Where a reactor is in its life::
 
-        UNBOUND  -> BOUND        it has taken a loop (its first use, or run, or `async with`)
-        BOUND    -> RUNNING      the "startup" event has been fired on that loop
-        RUNNING  -> STOPPING     stop(): the "shutdown" event is being fired, and what was opened is closing
-        RUNNING  -> BOUND        crash(): no event, nothing closed; run() goes on from here
-        STOPPING -> UNBOUND      everything is closed and the loop is let go; it may start again, on any loop
+    UNBOUND  -> BOUND        it has taken a loop (its first use, or run, or `async with`)
+    BOUND    -> RUNNING      the "startup" event has been fired on that loop
+    RUNNING  -> STOPPING     stop(): the "shutdown" event is being fired, and what was opened is closing
+    RUNNING  -> BOUND        crash(): no event, nothing closed; run() goes on from here
+    STOPPING -> UNBOUND      everything is closed and the loop is let go; it may start again, on any loop
     """
 
     UNBOUND = "unbound"

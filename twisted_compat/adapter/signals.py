@@ -29,9 +29,7 @@ class Signals:
     :param log: where to say what could not be done: the reactor's vocabulary's.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, on_signal: Callable[[int], object], log: Any
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_signal: Callable[[int], object], log: Any) -> None:
         self._loop = loop
         self._log = log
         self._on_signal = on_signal

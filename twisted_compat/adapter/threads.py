@@ -27,9 +27,7 @@ ThreadCall = tuple[Context, Callable[..., object], tuple[Any, ...], dict[str, An
 """What is to be called, and in which context."""
 
 
-def thread_call(
-    callable: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> ThreadCall:
+def thread_call(callable: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> ThreadCall:
     """A call of ``callFromThread``, to be made in the caller's context.
 
     :raises TypeError: if ``callable`` can't be called.
@@ -206,9 +204,7 @@ class Threads:
 _is_callable = callable  # parameters have this name
 
 
-def _call_logged(
-    log: Any, func: Callable[..., object], args: tuple[Any, ...], kw: dict[str, Any]
-) -> None:
+def _call_logged(log: Any, func: Callable[..., object], args: tuple[Any, ...], kw: dict[str, Any]) -> None:
     try:
         func(*args, **kw)
     except (KeyboardInterrupt, SystemExit):

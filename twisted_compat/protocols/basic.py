@@ -172,6 +172,7 @@ class LineOnlyReceiver(Protocol):
     MAX_LENGTH: int = 16384
     _rest: bytes = b""
     _held: _Backlog | None = None  # in the place of _rest, once that is long
+    _lines: Iterator[bytes] = iter(())  # cut and not delivered yet; the running delivery goes on with it
 
     def makeConnection(self, transport: Any) -> None:
         """``IProtocol``: as every protocol's."""
@@ -201,8 +202,9 @@ class LineOnlyReceiver(Protocol):
             self._held = None
         elif self._rest:
             data = self._rest + data
-        lines = data.split(delimiter)
-        self._rest = lines.pop()
+        cut = data.split(delimiter)
+        self._rest = cut.pop()
+        self._lines = lines = iter(cut)
         for line in lines:
             # An earlier line of this chunk may have closed the connection: the peer's later ones are void.
             if self.transport.disconnecting:
@@ -216,6 +218,12 @@ class LineOnlyReceiver(Protocol):
             self._rest = b""
             return self._check_unfinished(self._held)
         return self._check_unfinished(rest) if len(rest) > self.MAX_LENGTH else None
+
+    def clearLineBuffer(self) -> bytes:
+        """Empty the buffer: return all that has arrived and has not been delivered (bytes)."""
+        taken = self.delimiter.join([*self._lines, self._buffer])
+        self._buffer = b""
+        return taken
 
     def _check_unfinished(self, unfinished: bytes | _Backlog) -> Any:
         # Up to a whole delimiter less one byte of it may turn out to belong to the delimiter, not the line.

@@ -25,7 +25,7 @@ from twisted_compat.interfaces import (
 )
 from twisted_compat.transport.buffer import WriteBuffer
 
-__all__ = ["FileDescriptor"]
+__all__ = ["FileDescriptor", "as_bytes"]
 
 
 @implementer(
@@ -121,7 +121,7 @@ class FileDescriptor:
         :raises TypeError: if ``data`` is not bytes-like.
         """
         if type(data) is not bytes:
-            data = _as_bytes(data)
+            data = as_bytes(data)
         if data and self.connected and not self._writeDisconnected:
             registration = self._registration
             if registration is None or not registration.armed:
@@ -143,7 +143,7 @@ class FileDescriptor:
     def writeSequence(self, iovec: Iterable[bytes | bytearray | memoryview]) -> None:
         """Accept every piece of ``iovec``, in order, as :meth:`write` does (ITransport)."""
         try:
-            data = b"".join([piece if type(piece) is bytes else _as_bytes(piece) for piece in iovec])
+            data = b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in iovec])
         except TypeError as error:  # said in Twisted's words, which programs compare with
             raise TypeError("Data must be bytes") from error
         self.write(data)
@@ -157,7 +157,7 @@ class FileDescriptor:
     def dataBuffer(self, data: bytes) -> None:
         self._buffer.clear()
         if data:
-            self._buffer.append(_as_bytes(data))
+            self._buffer.append(as_bytes(data))
 
     def doWrite(self) -> Any:
         """Send from the buffer (IWriteDescriptor); once it is empty, ask the producer for more, or close.
@@ -362,7 +362,7 @@ class FileDescriptor:
             producer.pauseProducing()
 
 
-def _as_bytes(data: bytes | bytearray | memoryview) -> bytes:
+def as_bytes(data: bytes | bytearray | memoryview) -> bytes:
     """``data`` as bytes that nobody can change while they wait in the buffer."""
     if isinstance(data, bytes):
         return data

@@ -11,27 +11,36 @@ from typing import Any
 
 from zope.interface import providedBy
 
-from twisted_compat.transport.descriptor import FileDescriptor
-
-__all__ = ["Beneath", "forget_layer", "put_layer", "take_layer_away"]
+__all__ = ["MORE_FOR_THE_LAYER", "Beneath", "forget_layer", "put_layer", "take_layer_away"]
 
 TOLD_TO_THE_LAYER = ("write", "writeSequence", "loseConnection", "registerProducer", "unregisterProducer")
 ASKED_OF_THE_LAYER = ("getHandle", "getPeerCertificate")
-"""What of a transport the layer does, and answers, in its place."""
+"""What of a transport any layer does, and answers, in its place."""
+MORE_FOR_THE_LAYER = (
+    "abortConnection",
+    "loseWriteConnection",
+    "pauseProducing",
+    "resumeProducing",
+    "startTLS",
+    "stopProducing",
+)
+"""What a layer may do besides."""
+ALL_TOLD = TOLD_TO_THE_LAYER + MORE_FOR_THE_LAYER
 
 
-def put_layer(transport: Any, layer: Any) -> Beneath:
+def put_layer(transport: Any, layer: Any, also: tuple[str, ...] = ()) -> Beneath:
     """Make ``layer`` the protocol of ``transport``, and what a protocol calls there go through it.
 
-    :param transport: a connected FileDescriptor with a protocol.
-    :param layer: has the methods of a transport and of a protocol; its ``makeConnection`` is to be called
-        next, with what is returned.
+    :param transport: a connected transport of ours with a protocol.
+    :param layer: has the methods of a transport and of a protocol.
+    :param also: which of ``MORE_FOR_THE_LAYER`` it has as well.
+    :returns: what the layer is to write to.
     """
     transport.protocol = layer
     transport.TLS = True
     # Attributes of the instance, in front of the methods of its class: so no write of a connection without a
     # layer, which most are, has to ask whether there is one.
-    for name in TOLD_TO_THE_LAYER + ASKED_OF_THE_LAYER:
+    for name in TOLD_TO_THE_LAYER + ASKED_OF_THE_LAYER + also:
         setattr(transport, name, getattr(layer, name))
     return Beneath(transport)
 
@@ -43,7 +52,7 @@ def take_layer_away(transport: Any, protocol: Any) -> None:
     """
     forget_layer(transport, answers_too=True)
     transport.protocol = protocol
-    transport.TLS = False
+    transport.TLS = type(transport).TLS
 
 
 def forget_layer(transport: Any, *, answers_too: bool = False) -> None:
@@ -51,46 +60,36 @@ def forget_layer(transport: Any, *, answers_too: bool = False) -> None:
 
     :param answers_too: also those that answer, as nobody is left to be told of the loss: no cycle remains.
     """
-    for name in TOLD_TO_THE_LAYER + (ASKED_OF_THE_LAYER if answers_too else ()):
+    for name in ALL_TOLD + (ASKED_OF_THE_LAYER if answers_too else ()):
         transport.__dict__.pop(name, None)
 
 
 class Beneath:
-    """The transport as its layer has it: without the layer.
+    """The transport as its layer has it: without the layer. Everything else is the transport's own.
 
-    :param transport: the transport, from which everything else is taken.
+    :ivar transport: the transport.
     """
 
+    write: Any
+
     def __init__(self, transport: Any) -> None:
-        self._transport = transport
+        self.transport = transport
+        kind = type(transport)
+        for name in ALL_TOLD:
+            if name != "writeSequence" and hasattr(kind, name):
+                setattr(self, name, getattr(kind, name).__get__(transport))
 
     @property
     def __providedBy__(self) -> Any:  # where zope.interface looks
-        return providedBy(self._transport)
-
-    def write(self, data: bytes) -> None:
-        """Send bytes as they are (ITransport)."""
-        FileDescriptor.write(self._transport, data)
+        return providedBy(self.transport)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """Send pieces as they are (ITransport)."""
-        FileDescriptor.write(self._transport, b"".join(iovec))
-
-    def loseConnection(self, *args: Any) -> None:
-        """Close the connection when everything is sent (ITransport)."""
-        FileDescriptor.loseConnection(self._transport, *args)
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take a producer of what is sent (IConsumer)."""
-        FileDescriptor.registerProducer(self._transport, producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        """The producer is finished (IConsumer)."""
-        FileDescriptor.unregisterProducer(self._transport)
+        self.write(b"".join(iovec))  # the transport's own would call the layer's write
 
     def getHandle(self) -> Any:
-        """The socket (ISystemHandle)."""
-        return self._transport.socket
+        """The transport's own handle (ISystemHandle)."""
+        return type(self.transport).getHandle(self.transport)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+        return getattr(self.transport, name)

@@ -18,6 +18,7 @@ from twisted_compat.transport import sockets
 from twisted_compat.transport.buffer import WriteBuffer
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.layer import forget_layer
+from twisted_compat.transport.tls_factory import start_tls
 
 __all__ = ["Connection"]
 
@@ -43,6 +44,8 @@ class Connection(FileDescriptor):
     """Whether this side made the connection, and so is TLS's client unless told otherwise."""
     TLS = False
     """Whether TLS has been started on it."""
+    asked_host: str | None = None
+    """The host that this side was asked to connect to, by name or by address."""
     logstr = "Uninitialized"
     _host: Any = None  # the two addresses, once they were asked for: a web server does so for each request
     _peer: Any = None
@@ -178,20 +181,16 @@ class Connection(FileDescriptor):
 
     # TLS
 
-    def startTLS(self, contextFactory: Any, normal: bool = True) -> None:
+    def startTLS(self, contextFactory: Any, normal: bool = True, **options: Any) -> None:
         """Encrypt everything from here on, in both directions (ITLSTransport).
 
-        :param contextFactory: what the vocabulary's TLS takes.
+        :param contextFactory: an ``ssl.SSLContext``, or what else the vocabulary's TLS takes.
         :param normal: False: the side that accepted the connection is TLS's client.
-        :raises RuntimeError: if the reactor's vocabulary has no TLS.
+        :param options: in the native vocabulary ``server_hostname``, ``ssl_handshake_timeout`` and
+            ``ssl_shutdown_timeout``; see
+            :func:`~.tls_factory.start_tls`.
         """
-        start_tls = self.reactor.vocabulary.start_tls
-        if start_tls is None:
-            raise RuntimeError(
-                "This reactor has no TLS. Use one that speaks Twisted's types: "
-                "twisted_compat.bridge.twisted.TwistedReactor."
-            )
-        start_tls(self, contextFactory, normal)
+        (self.reactor.vocabulary.start_tls or start_tls)(self, contextFactory, normal, **options)
 
     # Closing
 

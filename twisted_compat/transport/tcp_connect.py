@@ -67,6 +67,7 @@ class Client(Connection):
         reactor: Any = None,
     ) -> None:
         self.bindAddress = bindAddress
+        self.asked_host = host
         self._begin((host, port), connector, reactor)
 
     def _begin(self, addr: Any, connector: BaseConnector, reactor: Any) -> None:

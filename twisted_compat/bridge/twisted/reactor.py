@@ -155,7 +155,7 @@ class TwistedReactor(AsyncioReactor):
 
     # TLS (IReactorSSL)
 
-    def listenSSL(
+    def listenSSL(  # type: ignore[override]  # Twisted's TLS has no options of ours
         self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
     ) -> Any:
         """Listen for TLS connections on a TCP port (IReactorSSL); see :meth:`listenTCP`.
@@ -164,7 +164,7 @@ class TwistedReactor(AsyncioReactor):
         """
         return self._listen(port, secured(factory, contextFactory, False, self), backlog, interface, "TLS")
 
-    def connectSSL(
+    def connectSSL(  # type: ignore[override]  # as above
         self,
         host: str | bytes,
         port: int | str,

@@ -37,19 +37,25 @@ TWISTED = Vocabulary(
 
 # Beyond the interfaces that have the same name in both vocabularies.
 ALSO: dict[type[Any], tuple[Any, ...]] = {tcp.Connection: (interfaces.ITLSTransport,)}
+# Twisted's TLS needs pyOpenSSL: TwistedReactor says whether it is there.
+NOT = frozenset({"IReactorSSL"})
 
 
 def declare() -> None:
     """Declare of the engine's classes that they implement, of Twisted's interfaces, those that have the names
     of ours."""
     classes: list[Any] = [facade.Facade, AsyncioReactor]
-    names_of_transports = [f"{transport.__name__}.{found.name}" for found in iter_modules(transport.__path__)]
+    # Not those of TLS: here that is Twisted's, and one of them needs pyOpenSSL.
+    found = [module.name for module in iter_modules(transport.__path__) if not module.name.startswith("tls")]
+    names_of_transports = [f"{transport.__name__}.{name}" for name in found]
     for module in (delayed_call, names, *map(import_module, names_of_transports)):
         classes += [thing for thing in vars(module).values() if isinstance(thing, type)]
     for cls in classes:
         if cls.__module__.startswith("twisted_compat."):
             ours = [interface.__name__ for interface in implementedBy(cls)]
-            theirs = [getattr(interfaces, name) for name in ours if hasattr(interfaces, name)]
+            theirs = [
+                getattr(interfaces, name) for name in ours if hasattr(interfaces, name) and name not in NOT
+            ]
             declares: Any = classImplements  # the checker's plugin wants to see the class named here
             declares(cls, *theirs, *ALSO.get(cls, ()))
 

@@ -1,0 +1,64 @@
+"""A producer of what is written to a TLS connection, as the transport beneath that has it.
+
+Two buffers can be full, or empty: the transport's, and what waits in ``tls.py`` to be encrypted, such as
+during the handshake. The producer is told of both as if they were one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_compat.interfaces import IPullProducer, IPushProducer
+
+__all__ = ["ProducerThroughTLS"]
+
+
+@implementer(IPushProducer, IPullProducer)
+class ProducerThroughTLS:
+    """What is registered with the transport beneath in the place of an application's producer.
+
+    :param layer: the :class:`~.tls.TLSTransport`.
+    :param producer: the application's.
+    :param streaming: whether that is an IPushProducer; else an IPullProducer.
+    """
+
+    def __init__(self, layer: Any, producer: Any, streaming: bool) -> None:
+        self.layer = layer
+        self.producer = producer
+        self.streaming = streaming
+        self._full_beneath = False
+        self._paused = False
+        self._asked = False  # the transport would take more of a pull producer
+
+    # Told by the transport beneath
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full (IPushProducer)."""
+        self._full_beneath = True
+        self.settle()
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty (IPushProducer, IPullProducer)."""
+        self._full_beneath = False
+        self._asked = True
+        self.settle()
+
+    def stopProducing(self) -> None:
+        """The transport is lost (IProducer)."""
+        self.producer.stopProducing()
+
+    # Told by the layer
+
+    def settle(self) -> None:
+        """Something was written, encrypted or sent: pause, resume or ask the producer, as may be needed."""
+        if self.streaming:
+            full = self._full_beneath or self.layer.is_full()
+            if full is not self._paused:
+                self._paused = full
+                (self.producer.pauseProducing if full else self.producer.resumeProducing)()
+        elif self._asked and self.layer.is_drained():
+            self._asked = False
+            self.producer.resumeProducing()
+            self.layer.flush()  # so that the transport has something whose sending it can tell of

@@ -1,0 +1,110 @@
+"""TLS by the standard library's ``ssl``, for the engine in ``tls_engine.py``."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from twisted_compat.transport.tls_engine import RECORD, CloseNotify
+from twisted_compat.transport.tls_sessions import keep_session, take_session
+
+__all__ = ["PeerCertificate", "StdlibBackend"]
+
+
+@dataclass(frozen=True)
+class PeerCertificate:
+    """The certificate that the peer of a TLS connection showed, where ``ssl.SSLContext`` made that.
+
+    :ivar der: the certificate, as bytes in DER; ``cryptography.x509.load_der_x509_certificate`` reads it, and
+        ``twisted_compat.ssl.Certificate.load``.
+    :ivar info: what is in it, as ``ssl.SSLSocket.getpeercert()`` says it; empty if it was not verified.
+    """
+
+    der: bytes
+    info: dict[str, Any]
+
+
+class StdlibBackend:
+    """A TLS connection of the standard library (a :class:`~.tls_engine.TLSBackend`).
+
+    :param context: the context, a client's or a server's.
+    :param server_side: whether this is the server.
+    :param server_hostname: the name to ask for, and to verify if the context verifies names. None for none.
+    :raises ValueError: if the context verifies names and there is none.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, server_side: bool, server_hostname: str | None = None
+    ) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._context = context
+        self._server = None if server_side else (server_hostname, context.verify_mode, context.check_hostname)
+        session = None if server_side else take_session(context, self._server)
+        self.handle = context.wrap_bio(
+            self._incoming, self._outgoing, server_side, server_hostname, session=session
+        )
+
+    def handshake(self, data: bytes) -> bool:
+        """Go on with the handshake; see :meth:`TLSBackend.handshake`."""
+        self._incoming.write(data)
+        try:
+            self.handle.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def receive(self, data: bytes, plaintext: list[bytes]) -> bool:
+        """Decrypt; see :meth:`TLSBackend.receive`."""
+        incoming = self._incoming
+        incoming.write(data)
+        read = self.handle.read
+        try:
+            # One read gives one record. While bytes of another one wait, they wait here, not in OpenSSL: so
+            # the read that finds nothing, and raises, is spared as long as whole records arrive.
+            while incoming.pending:
+                piece = read(RECORD)
+                if not piece:
+                    raise CloseNotify
+                plaintext.append(piece)
+        except ssl.SSLWantReadError:
+            return self._outgoing.pending > 0
+        except ssl.SSLZeroReturnError:
+            raise CloseNotify from None
+        return False
+
+    def send(self, data: bytes) -> None:
+        """Encrypt; see :meth:`TLSBackend.send`."""
+        write = self.handle.write
+        sent = write(data)
+        if sent < len(data):
+            rest = memoryview(data)
+            while sent < len(data):
+                sent += write(rest[sent:])
+
+    def close(self) -> None:
+        """Make the close_notify; see :meth:`TLSBackend.close`."""
+        with suppress(ssl.SSLWantReadError):  # ours is made; the peer's has not come yet
+            self.handle.unwrap()
+
+    def outgoing(self) -> bytes:
+        """Hand out what is to be sent."""
+        return self._outgoing.read()
+
+    def peer_certificate(self) -> PeerCertificate | None:
+        """The peer's certificate; None if it showed none."""
+        der = self.handle.getpeercert(binary_form=True)
+        return None if der is None else PeerCertificate(der, self.handle.getpeercert() or {})
+
+    def negotiated_protocol(self) -> bytes | None:
+        """The protocol settled by ALPN, if any."""
+        name = self.handle.selected_alpn_protocol()
+        return None if name is None else name.encode("ascii")
+
+    def keep_session(self) -> None:
+        """Keep a client's session for the next connection."""
+        session = None if self._server is None else self.handle.session
+        if session is not None:
+            keep_session(self._context, self._server, session)
