@@ -203,7 +203,7 @@ class PrivateCertificate(Certificate):
         :raises OpenSSL.crypto.Error: for what is no certificate.
         :raises VerifyError: if it is for another key.
         """
-        return cls(crypto.load_certificate(format, data))._with_key(privateKey)
+        return cls(crypto.load_certificate(format, data))._setPrivateKey(privateKey)
 
     @classmethod
     def loadPEM(cls: type[P], data: bytes) -> P:
@@ -216,9 +216,9 @@ class PrivateCertificate(Certificate):
 
         :raises VerifyError: if it is for another key.
         """
-        return cls(certificateInstance.original)._with_key(privateKey)
+        return cls(certificateInstance.original)._setPrivateKey(privateKey)
 
-    def _with_key(self: P, key: KeyPair) -> P:
+    def _setPrivateKey(self: P, key: KeyPair) -> P:
         if not key.matches(self.getPublicKey()):
             raise VerifyError(
                 "The certificate isn't for this private key. Give the key that it was requested with."
