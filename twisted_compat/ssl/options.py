@@ -98,8 +98,8 @@ class CertificateOptions:
     :param enableSessionTickets: whether sessions are given to clients to keep (RFC 5077).
     :param extraCertChain: certificates to send along: those between ``certificate`` and the authority's.
     :param acceptableCiphers: an IAcceptableCiphers; by default a safe choice.
-    :param dhParameters: :class:`~twisted_compat.ssl.DiffieHellmanParameters`; without, only elliptic curves
-        do.
+    :param dhParameters: :class:`~twisted_compat.ssl.DiffieHellmanParameters`, for the exchange without
+        elliptic curves; by default OpenSSL's own, or none if it is older than version 4.
     :param acceptableProtocols: names of protocols in bytes, the most wanted first (ALPN). A server ends the
         handshake if a client offers others only.
     :param raiseMinimumTo: a :class:`~twisted_compat.ssl.TLSVersion`: none older, if it is newer than the
