@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted_compat.transport.delayed import call_off
+
 __all__ = ["Closing"]
 
 
@@ -49,9 +51,8 @@ class Closing:
             told; if there are none, whoever closed the port without being asked. KeyboardInterrupt and
             SystemExit go on in any case.
         """
-        call, self._call = self._call, None
-        if call is not None and call.active():  # the port was lost in another way first
-            call.cancel()
+        call_off(self._call)  # if the port was lost in another way first
+        self._call = None
         waiting, self._waiting = self._waiting, []
         try:
             stop()

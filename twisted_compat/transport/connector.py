@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from twisted_compat.current import current_reactor
 from twisted_compat.interfaces import IConnector
+from twisted_compat.transport.delayed import call_off
 
 __all__ = ["BaseConnector"]
 
@@ -98,9 +99,8 @@ class BaseConnector:
 
     def cancelTimeout(self) -> None:
         """Let the attempt take as long as it takes from here on."""
-        timeout, self.timeoutID = self.timeoutID, None
-        if timeout is not None and timeout.active():
-            timeout.cancel()
+        call_off(self.timeoutID)
+        self.timeoutID = None
 
     def buildProtocol(self, addr: Any) -> Any:
         """The transport is connected to ``addr``: have the factory build its protocol, or None."""

@@ -20,6 +20,7 @@ from zope.interface import classImplementsOnly, implementer
 from twisted_compat.interfaces import IListeningPort, ILoggingContext, IReadDescriptor, ISystemHandle
 from twisted_compat.transport import sockets
 from twisted_compat.transport.closing import Closing
+from twisted_compat.transport.delayed import call_off
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import log_prefix
 from twisted_compat.transport.opening import open_socket
@@ -249,9 +250,8 @@ class DatagramPort(FileDescriptor):
         return self.socket is not None and self._deliver_all(rest, self.socket)
 
     def _forget_catching_up(self) -> None:
-        call, self._catching_up = self._catching_up, None
-        if call is not None and call.active():
-            call.cancel()
+        call_off(self._catching_up)
+        self._catching_up = None
 
     def _look_at(self, result: Any) -> None:
         """``datagramReceived`` returned something: its author may have meant us to run it."""
@@ -318,9 +318,8 @@ class DatagramPort(FileDescriptor):
             self.reactor.vocabulary.log.exception("connectionRefused of %r raised", self.protocol)
 
     def _forget_refusal(self) -> None:
-        refusal, self._refusal = self._refusal, None
-        if refusal is not None and refusal.active():
-            refusal.cancel()
+        call_off(self._refusal)
+        self._refusal = None
 
     # Closing
 

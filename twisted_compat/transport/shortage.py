@@ -11,6 +11,8 @@ import os
 import socket
 from typing import Any
 
+from twisted_compat.transport.delayed import call_off
+
 __all__ = ["ABOUT_ONE_CONNECTION", "Shortage", "SpareDescriptor"]
 
 # What accept() says about the connection it was about to hand out, as against the listening socket: see
@@ -105,9 +107,8 @@ class Shortage:
 
     def stop_waiting(self) -> None:
         """The port accepts again, or no more."""
-        resume, self._resume = self._resume, None
-        if resume is not None and resume.active():
-            resume.cancel()
+        call_off(self._resume)
+        self._resume = None
 
 
 class SpareDescriptor:

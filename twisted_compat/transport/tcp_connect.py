@@ -19,6 +19,7 @@ from zope.interface import implementer
 from twisted_compat.interfaces import IResolutionReceiver, ITCPTransport
 from twisted_compat.transport import sockets
 from twisted_compat.transport.connector import BaseConnector
+from twisted_compat.transport.delayed import call_off
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import introduce, log_prefix
 from twisted_compat.transport.sockets import SocketAddress
@@ -307,8 +308,7 @@ class Client(Connection):
             return
         self.state = ClientState.OVER
         self._targets.clear()
-        if self._start.active():
-            self._start.cancel()
+        call_off(self._start)
         resolution, self._resolution = self._resolution, None
         if resolution is not None:
             resolution.cancel()

@@ -1,9 +1,9 @@
 """TLS around any transport: the layer between it and a protocol.
 
 :class:`TLSTransport` is the protocol of what is beneath, and the transport of the protocol above. How it gets
-there is in ``tls_factory.py``. What the bytes mean is known to ``tls_engine.py``; producers are told through
-``tls_producer.py``; and ``layer.py`` has others than the protocol, who know the transport beneath, go through
-the layer as well.
+there is in ``tls_factory.py``, and how it ends in ``tls_ending.py``. What the bytes mean is known to
+``tls_engine.py``; producers are told through ``tls_producer.py``; and ``layer.py`` has others than the
+protocol, who know the transport beneath, go through the layer as well.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from twisted_compat.interfaces import (
     ISSLTransport,
     ISystemHandle,
 )
+from twisted_compat.transport.buffer import WriteBuffer
+from twisted_compat.transport.delayed import call_off
 from twisted_compat.transport.descriptor import FileDescriptor, as_bytes
 from twisted_compat.transport.introduce import log_prefix
 from twisted_compat.transport.layer import MORE_FOR_THE_LAYER, Beneath, forget_layer, put_layer
+from twisted_compat.transport.tls_ending import Ending
 from twisted_compat.transport.tls_engine import EngineState, TLSEngine
 from twisted_compat.transport.tls_producer import ProducerThroughTLS
 from twisted_compat.vocabulary import NATIVE
@@ -60,7 +63,7 @@ class TLSTransport:
           half-closing  loseWriteConnection: our close_notify goes out once everything is written
         closing       loseConnection: nothing is delivered any more. Everything goes out, our close_notify and
                       TCP's FIN; then the peer's end is awaited
-        failed        TLS can't go on: an alert says so to the peer, and `_reason` here
+        failed        TLS can't go on: an alert says so to the peer
         lost          the transport beneath is
 
     :param factory: a :class:`~.tls_factory.TLSFactory`.
@@ -78,29 +81,23 @@ class TLSTransport:
     disconnected = 0
     disconnecting = 0
 
-    _words = NATIVE
+    verification_error: str | None = None
+    """Which verification failed, where a callback of pyOpenSSL's knows."""
+    words = NATIVE
     _handshaking = False
-    _reason: Any = None  # the Failure to tell of, in the place of the transport's
-    _closing = False  # what is written goes out, and nothing more is taken
-    _all_sent = False  # the transport has sent everything, its FIN included
-    _closing_beneath = False  # the transport was told to close
     _paused = False
     _held = b""  # was decrypted while nobody wanted it
-    _ended = False  # the peer's end, or a failure, has been dealt with
-    _introduced = False  # the protocol above has heard of its connection
     _delivering = False
     _flush_call: Any = None
-    verification_error: str | None = None  # which one failed, where a callback of pyOpenSSL knows
-    _deadline: Any = None
     _producer: ProducerThroughTLS | None = None
 
     def __init__(self, factory: Any, wrappedProtocol: Any, _connectWrapped: bool = True) -> None:
         self.factory = factory
         self.wrappedProtocol = wrappedProtocol
         self._connect_wrapped = _connectWrapped
-        self._engine: TLSEngine | None = None
-        self._unsent: list[bytes] = []
-        self._unsent_size = 0
+        self.engine: TLSEngine | None = None
+        self.unsent = WriteBuffer()
+        self._ending = Ending(self)
 
     @property
     def __providedBy__(self) -> Any:  # where zope.interface looks: also what is beneath
@@ -119,43 +116,36 @@ class TLSTransport:
         :raises: whatever the context factory, or the protocol, raises.
         """
         reactor = self.factory.clock or getattr(transport, "reactor", None) or current_reactor()
-        self._call_later = reactor.callLater
-        self._words = getattr(getattr(transport, "reactor", None), "vocabulary", NATIVE)
+        self.call_later = reactor.callLater
+        self.words = getattr(getattr(transport, "reactor", None), "vocabulary", NATIVE)
         engine = TLSEngine(self.factory.make_backend(self))
         if isinstance(transport, (FileDescriptor, TLSTransport)):
             # Others who close it, or write there, do so through the layer: a connector, the stopping reactor.
             transport = put_layer(transport, self, also=MORE_FOR_THE_LAYER)
         self.transport = transport
         self._write_beneath = transport.write
-        self._engine = engine
+        self.engine = engine
         self.connected = 1
-        self._introduced = True
         if self._connect_wrapped:
             self.wrappedProtocol.makeConnection(self)
-            if not self.connected or (self.disconnecting and not self._unsent):
+            if not self.connected or (self.disconnecting and not self.unsent.size):
                 return  # it was closed by what it was told
         self._handshaking = True
-        self._start_deadline(self.factory.handshake_timeout, self._handshake_timed_out)
+        self._ending.limit_handshake()
         engine.start()
-        self._send_out()
-        self._look_at_engine(engine)
-
-    def _handshake_timed_out(self) -> None:
-        self._deadline = None
-        text = f"the TLS handshake was not through within {self.factory.handshake_timeout:g} seconds"
-        self._reason = self._failure(self._words.error.TimeoutError(string=text))
-        self.abortConnection()
+        self.send_out()
+        self._ending.received(engine)
 
     def _handshake_done(self, engine: TLSEngine) -> None:
         self._handshaking = False
-        self._stop_deadline()
+        self._ending.handshake_done()
         self.negotiatedProtocol = engine.backend.negotiated_protocol()
         beneath = self.transport
         if isinstance(beneath, Beneath):
             beneath.transport.negotiatedProtocol = self.negotiatedProtocol
         if self._paused:
             beneath.pauseProducing()
-        listens = self._words.interfaces.IHandshakeListener.providedBy(self.wrappedProtocol)
+        listens = self.words.interfaces.IHandshakeListener.providedBy(self.wrappedProtocol)
         if listens and not self.disconnecting:
             self._delivering = True
             try:
@@ -173,7 +163,7 @@ class TLSTransport:
 
         :returns: what the protocol's ``dataReceived`` returned.
         """
-        engine = self._engine
+        engine = self.engine
         if engine is None:
             return None
         plaintext = engine.receive(data)
@@ -187,106 +177,65 @@ class TLSTransport:
             return self.wrappedProtocol.dataReceived(plaintext)
         finally:
             self._delivering = False
-            if self._unsent:
+            if self.unsent.size:
                 self.flush()
 
     def _received(self, engine: TLSEngine, plaintext: bytes) -> Any:
         """What is rare: the handshake went on, an end has come, or nobody is to be told now."""
         self._held += plaintext
-        self._send_out()
-        if self._handshaking and engine.state is EngineState.OPEN and self._reason is None:
+        self.send_out()
+        if self._handshaking and engine.state is EngineState.OPEN and self._ending.reason is None:
             self._handshake_done(engine)
-        result = self._deliver()
-        self._look_at_engine(engine)
-        return result
+        return self._deliver(engine)
 
-    def _deliver(self) -> Any:
-        """Give the protocol what has been decrypted, unless it doesn't want it now, or any more."""
-        if self.disconnecting or self._reason is not None:
+    def _deliver(self, engine: TLSEngine) -> Any:
+        """Tell the protocol what has come, the end included, unless it doesn't want it now, or any more."""
+        result = None
+        if self.disconnecting or self._ending.reason is not None:
             self._held = b""
-        if not self._held or self._paused:
-            return None
-        plaintext, self._held = self._held, b""
-        self._delivering = True
-        try:
-            return self.wrappedProtocol.dataReceived(plaintext)
-        finally:
-            self._delivering = False
-            self.flush()
-
-    def _look_at_engine(self, engine: TLSEngine) -> None:
-        """What could be delivered has been: has an end come after it?"""
-        if self._engine is None or self._ended or (self._paused and not self.disconnecting):
-            return
-        if self._reason is not None:
-            self._fail(self._reason)
-        elif engine.failure is not None:
-            self._fail(self._failure(engine.failure))
-        elif engine.peer_closed:
-            self._ended = True
-            self._peer_closed(engine)
-
-    def _peer_closed(self, engine: TLSEngine) -> None:
-        """The peer's close_notify has come, and everything before it has been delivered."""
-        if self.disconnecting:
-            if engine.closed:
-                self._close_beneath()  # both directions are
-        elif self._words.interfaces.IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
-            self.wrappedProtocol.readConnectionLost()
-        else:
-            # As at the end of a plain connection, a producer has nobody to write to any more.
-            self.disconnecting = 1
-            self._drop_producer()
-            self.flush()
-            self._send_close_notify(engine)
-            self._close_beneath()
+        elif self._held and not self._paused:
+            plaintext, self._held = self._held, b""
+            self._delivering = True
+            try:
+                result = self.wrappedProtocol.dataReceived(plaintext)
+            finally:
+                self._delivering = False
+                self.flush()
+        if self.engine is not None and (self.disconnecting or not self._paused):
+            self._ending.received(engine)
+        return result
 
     def readConnectionLost(self) -> None:
         """The transport's stream has ended (IHalfCloseableProtocol)."""
-        engine = self._engine
-        if engine is None or self._reason is not None:
-            return
-        if self.disconnecting and (engine.closed or not self._unsent):
-            self._close_beneath()
-        elif not engine.peer_closed:
-            self._fail(self._truncated())
+        if self.engine is not None:
+            self._ending.stream_ended(self.engine)
 
-    def _truncated(self) -> Any:
-        when = (
-            "amid the TLS handshake"
-            if self._handshaking
-            else "without TLS's close_notify: there may have been more"
-        )
-        return self._failure(self._words.error.ConnectionLost(f"the peer closed the connection {when}"))
+    def writeConnectionLost(self) -> None:
+        """The transport has sent everything, its end of stream included (IHalfCloseableProtocol)."""
+        if self.engine is not None:
+            self._ending.sent()
 
     def connectionLost(self, reason: Any) -> None:
         """The transport is lost (IProtocol): tell the protocol why."""
-        if self.disconnected:
+        engine = self.engine
+        if self.disconnected or engine is None:  # without one, nobody has heard of a connection
+            self._ending.over()
             return
-        engine, done = self._engine, self._words.error.ConnectionDone
         self.connected, self.disconnected = 0, 1
-        self._stop_deadline()
-        if self._flush_call is not None:
-            call, self._flush_call = self._flush_call, None
-            call.cancel()
-        self._drop_unsent()
-        if self._reason is not None:
-            reason = self._reason
-        elif engine is not None and not self._closing_beneath:
-            if self.disconnecting and self._all_sent:
-                reason = self._failure(done())  # everything had gone out: how it ends doesn't matter
-            elif reason.check(done) and not engine.peer_closed and not (self.disconnecting and engine.closed):
-                reason = self._truncated()
-        if engine is not None and engine.closed and engine.failure is None:
+        call_off(self._flush_call)
+        self._flush_call = None
+        self.unsent.clear()
+        reason = self._ending.why(reason, engine)
+        if engine.closed and engine.failure is None:
             engine.backend.keep_session()
         forget_layer(self)
         protocol, self.wrappedProtocol = self.wrappedProtocol, None
         try:
-            if self._introduced:
-                protocol.connectionLost(reason)
+            protocol.connectionLost(reason)
         finally:
             forget_layer(self, answers_too=True)
-            self._engine = self._producer = None
+            self.engine = self._producer = None
+            self._ending.over()
 
     # From the protocol
 
@@ -298,16 +247,12 @@ class TLSTransport:
         """
         if type(data) is not bytes:
             data = as_bytes(data)
-        if not data or not self.connected or (self._closing and self._producer is None):
+        if not data or not self.connected or (self._ending.asked and self._producer is None):
             return
-        size = self._unsent_size + len(data)
         if not self._delivering and self._flush_call is None and not self._handshaking:
-            self._flush_call = self._call_later(
-                0, self._flush_later
-            )  # first: a wrong thread is refused there
-        self._unsent.append(data)
-        self._unsent_size = size
-        if size >= _GATHER:
+            self._flush_call = self.call_later(0, self._flush_later)  # first: a wrong thread is refused there
+        self.unsent.append(data)
+        if self.unsent.size >= _GATHER:
             self.flush()
             if self._producer is not None:
                 self._producer.settle()
@@ -326,148 +271,61 @@ class TLSTransport:
 
     def flush(self) -> None:
         """Encrypt what has been written, and hand it to the transport; then close, if that waited for it."""
-        engine = self._engine
+        engine = self.engine
         if engine is None or engine.state is not EngineState.OPEN:
             return
-        pieces = self._unsent
-        if pieces and not engine.closed:
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._drop_unsent()
-            if len(data) <= _AT_ONCE:
-                engine.send(data)
-                self._write_beneath(engine.outgoing())
-            else:
-                whole = memoryview(data)
-                for start in range(0, len(data), _AT_ONCE):
-                    engine.send(bytes(whole[start : start + _AT_ONCE]))
-                    self._write_beneath(engine.outgoing())
+        unsent = self.unsent
+        while unsent.size and not engine.closed:
+            data = unsent.head(_AT_ONCE)
+            engine.send(data)
+            unsent.consume(len(data))  # before the next line: it may pause a producer, which may write
+            self._write_beneath(engine.outgoing())
             if engine.failure is not None:
-                self._look_at_engine(engine)
+                self._ending.received(engine)
                 return
-        if self._closing:
-            self._close_when_sent(engine)
+        if self._ending.asked:
+            self._ending.go_on(engine)
 
-    def _drop_unsent(self) -> None:
-        self._unsent = []
-        self._unsent_size = 0
-
-    def _send_out(self) -> None:
+    def send_out(self) -> None:
         """Hand what the engine has made, beside what was written, to the transport."""
-        if self._engine is not None:
-            data = self._engine.outgoing()
+        if self.engine is not None:
+            data = self.engine.outgoing()
             if data:
                 self._write_beneath(data)
 
-    # Closing
+    # Closing: what happens then is in tls_ending.py
 
     def loseConnection(self, *_: Any) -> None:
         """Send everything and our close_notify, wait for the peer to close as well, and close (ITransport).
         Nothing is delivered any more."""
-        engine = self._engine
-        if self.disconnecting or not self.connected or engine is None:
-            return
-        self.disconnecting = 1
-        self._closing = True
-        self._held = b""
-        if engine.state is EngineState.HANDSHAKING and not self._unsent and self._producer is None:
-            self._close_beneath()  # nothing has been said, and nothing is to be
-            return
-        if self._paused:
-            self._paused = False
-            self.transport.resumeProducing()  # else the peer's answer would not be seen
-        self.flush()
+        if self.connected and not self.disconnecting:
+            self._ending.lose()
+            self._stop_delivering()
 
     def loseWriteConnection(self) -> None:
         """Send everything and our close_notify; reading goes on (ITCPTransport)."""
-        if self.connected and not self._closing:
-            self._closing = True
-            self.flush()
-
-    def _close_when_sent(self, engine: TLSEngine) -> None:
-        """The close that was asked for goes on, if nobody has anything more to write."""
-        if self._unsent or self._producer is not None:
-            return
-        half_closeable = hasattr(self.transport, "loseWriteConnection")
-        if not engine.closed:
-            self._send_close_notify(engine)
-            if half_closeable:
-                self.transport.loseWriteConnection()
-            elif not self.disconnecting:
-                self._call_later(0, self.writeConnectionLost)
-        if self.disconnecting:
-            if engine.peer_closed or not half_closeable:
-                self._close_beneath()
-            elif self._all_sent:
-                self._await_the_peer()
-
-    def _send_close_notify(self, engine: TLSEngine) -> None:
-        self._closing = True
-        engine.close()
-        self._send_out()
-
-    def writeConnectionLost(self) -> None:
-        """The transport has sent everything, its end of stream included (IHalfCloseableProtocol)."""
-        self._all_sent = True
-        if self.disconnecting:
-            self._await_the_peer()
-        elif self._words.interfaces.IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
-            self.wrappedProtocol.writeConnectionLost()
-
-    def _await_the_peer(self) -> None:
-        """All is sent: the peer has a while to close as well, so that closing can't make it lose anything."""
-        if self._deadline is None and self.connected:
-            self._start_deadline(self.factory.shutdown_timeout, self._close_beneath)
-
-    def _close_beneath(self) -> None:
-        """Nothing is left to be said, or heard: close the transport, when it has sent everything."""
-        self._closing_beneath = True
-        self.disconnecting = 1
-        self._stop_deadline()
-        self.transport.loseConnection()
-
-    def _fail(self, reason: Any) -> None:
-        """TLS can't go on: close with what alert there is. A peer that doesn't take it can't hold us up."""
-        self._reason = reason
-        self._ended = True
-        self.disconnecting = 1
-        self._closing = True
-        self._drop_unsent()
-        self._drop_producer()
-        self._send_out()
-        self._close_beneath()
-        if self.connected:
-            self._start_deadline(self.factory.shutdown_timeout, self._abort_beneath)
-
-    def failVerification(self, reason: Any) -> None:
-        """The peer is not who it should be: close with that ``reason``, a Failure. For those who make TLS
-        connections and verify in a callback of theirs, that is, amid the handshake."""
-        if self._reason is None:
-            self._reason = reason
+        if self.connected and not self._ending.asked:
+            self._ending.lose_write()
 
     def abortConnection(self) -> None:
         """Close at once, without sending anything more (ITCPTransport)."""
         if self.connected:
-            self.disconnecting = 1
-            self._closing = True
             self._held = b""
-            self._drop_unsent()
-            self._stop_deadline()
-            self._abort_beneath()
+            self._ending.abort()
 
-    def _abort_beneath(self) -> None:
-        getattr(self.transport, "abortConnection", self.transport.loseConnection)()
+    def failVerification(self, reason: Any) -> None:
+        """The peer is not who it should be: close with that ``reason``, a Failure. For those who make TLS
+        connections and verify in a callback of theirs, that is, amid the handshake."""
+        if self._ending.reason is None:
+            self._ending.reason = reason
+            if self.connected and not self._handshaking:
+                self._ending.abort()
 
-    def _failure(self, error: BaseException) -> Any:
-        return self._words.failure.Failure(error)
-
-    def _start_deadline(self, seconds: float, call: Any) -> None:
-        self._stop_deadline()
-        self._deadline = self._call_later(seconds, call)
-
-    def _stop_deadline(self) -> None:
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None and deadline.active():
-            deadline.cancel()
+    def _stop_delivering(self) -> None:
+        self._held = b""
+        if self._paused:
+            self._paused = False
+            self.transport.resumeProducing()  # else the peer's answer would not be seen
 
     # Being a producer, of what is received
 
@@ -480,22 +338,18 @@ class TLSTransport:
 
     def resumeProducing(self) -> None:
         """Deliver again (IPushProducer)."""
-        if self._paused and self.connected:
+        engine = self.engine
+        if self._paused and engine is not None and self.connected:
             self._paused = False
-            engine = self._engine
-            if self._held or (
-                engine is not None and (engine.peer_closed or engine.failure) and not self._ended
-            ):
-                self._call_later(0, self._deliver_what_waited)  # never inside the caller
+            if self._held or engine.peer_closed or engine.failure is not None:
+                self.call_later(0, self._deliver_what_waited)  # never inside the caller
             else:
                 self.transport.resumeProducing()
 
     def _deliver_what_waited(self) -> None:
-        engine = self._engine
-        if engine is not None and not self._paused:
-            self._deliver()
-            self._look_at_engine(engine)
-            if self._engine is not None and not self._paused:
+        if self.engine is not None and not self._paused:
+            self._deliver(self.engine)
+            if self.engine is not None and not self._paused:
                 self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
@@ -527,7 +381,7 @@ class TLSTransport:
         if self._producer is not None:
             self._producer = None
             self.transport.unregisterProducer()
-            if self._closing:
+            if self._ending.asked:
                 self.flush()
 
     @property
@@ -540,7 +394,8 @@ class TLSTransport:
         """Whether that is an IPushProducer."""
         return self._producer is not None and self._producer.streaming
 
-    def _drop_producer(self) -> None:
+    def drop_producer(self) -> None:
+        """Nobody reads any more what the producer would write."""
         producer, self._producer = self._producer, None
         if producer is not None:
             self.transport.unregisterProducer()
@@ -548,13 +403,16 @@ class TLSTransport:
 
     def is_full(self) -> bool:
         """Whether a producer should wait until something has been encrypted."""
-        return self._unsent_size >= _GATHER
+        return self.unsent.size >= _GATHER
 
     def is_drained(self) -> bool:
         """Whether all that was written has been encrypted, and more could be."""
-        engine = self._engine
+        engine = self.engine
         return (
-            not self._unsent and engine is not None and engine.state is EngineState.OPEN and not engine.closed
+            not self.unsent.size
+            and engine is not None
+            and engine.state is EngineState.OPEN
+            and not engine.closed
         )
 
     # What it is
@@ -570,7 +428,7 @@ class TLSTransport:
 
     def getHandle(self) -> Any:
         """The ``ssl.SSLObject`` or ``OpenSSL.SSL.Connection`` (ISystemHandle); None once it is lost."""
-        return None if self._engine is None else self._engine.backend.handle
+        return None if self.engine is None else self.engine.backend.handle
 
     def getPeerCertificate(self) -> Any:
         """The certificate that the peer showed (ISSLTransport).
@@ -578,7 +436,7 @@ class TLSTransport:
         :returns: pyOpenSSL's ``X509``, or :class:`~.tls_stdlib.PeerCertificate` where an ``ssl.SSLContext``
             was given; None if there was none, before the handshake, and once the connection is lost.
         """
-        engine = self._engine
+        engine = self.engine
         if engine is None or engine.state is not EngineState.OPEN:
             return None
         return engine.backend.peer_certificate()
@@ -590,7 +448,7 @@ class TLSTransport:
 
     def logPrefix(self) -> str:
         """The protocol's name, for log lines (ILoggingContext)."""
-        return f"{log_prefix(self._words, self.wrappedProtocol)} (TLS)"
+        return f"{log_prefix(self.words, self.wrappedProtocol)} (TLS)"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.wrappedProtocol!r} over {self.transport!r}>"

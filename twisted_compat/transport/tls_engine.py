@@ -43,8 +43,8 @@ class TLSBackend(Protocol):
         :raises CloseNotify: after the last of what the peer has sent.
         """
 
-    def send(self, data: bytes) -> None:
-        """Encrypt ``data``."""
+    def send(self, data: bytes | memoryview) -> None:
+        """Encrypt ``data``, not empty."""
 
     def close(self) -> None:
         """Make the close_notify."""
@@ -81,7 +81,9 @@ class TLSEngine:
     :ivar failure: the exception with which it failed.
     :ivar peer_closed: whether the peer has closed its direction with a close_notify: nothing more will come.
     :ivar closed: whether :meth:`close` has closed ours: nothing more can be sent.
-    :ivar news: whether the last :meth:`receive` changed any of these, or made something to send.
+    :ivar news: whether the last :meth:`receive` changed any of these, or made something to send. With
+        pyOpenSSL the answer to a change of keys that came together with data is not noticed: it goes with
+        what is sent next, which is early enough (RFC 8446, 4.6.3).
     """
 
     __slots__ = ("backend", "closed", "failure", "news", "peer_closed", "state")
@@ -110,8 +112,7 @@ class TLSEngine:
             self.news = True
             if self.state is not EngineState.HANDSHAKING:
                 return b""  # nothing that comes after the end means anything
-            self._handshake(data)
-            if self.state is not EngineState.OPEN:
+            if not self._handshake(data):
                 return b""
             data = b""  # what followed the handshake waits in the backend
         else:
@@ -125,11 +126,12 @@ class TLSEngine:
             self._fail(error)
         return plaintext[0] if len(plaintext) == 1 else b"".join(plaintext)
 
-    def send(self, data: bytes) -> None:
-        """Encrypt ``data``, bytes; only while it is open, and before :meth:`close`. What fails is not raised,
+    def send(self, data: bytes | memoryview) -> None:
+        """Encrypt ``data``; only while it is open, and before :meth:`close`. What fails is not raised,
         as by :meth:`receive`."""
         try:
-            self.backend.send(data)
+            if data:
+                self.backend.send(data)
         except Exception as error:
             self._fail(error)
 
@@ -146,12 +148,14 @@ class TLSEngine:
         """Hand out the ciphertext that is to be sent to the peer now."""
         return self.backend.outgoing()
 
-    def _handshake(self, data: bytes) -> None:
+    def _handshake(self, data: bytes) -> bool:
         try:
             if self.backend.handshake(data):
                 self.state = EngineState.OPEN
+                return True
         except Exception as error:
             self._fail(error)
+        return False
 
     def _fail(self, error: Exception) -> None:
         self.news = True

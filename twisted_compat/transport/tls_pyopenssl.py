@@ -55,13 +55,15 @@ class PyOpenSSLBackend:
             self.handle.do_handshake()
         except SSL.WantReadError:
             return False
+        except SSL.ZeroReturnError:
+            raise SSL.ZeroReturnError("the peer closed the connection amid the TLS handshake") from None
         except SSL.Error as error:
             raise self._explained(error) from None
         return True
 
     def _explained(self, error: SSL.Error) -> SSL.Error:
-        """OpenSSL says only that a verification failed. If the context's callback has told the TLS layer which
-        one, say so as well."""
+        """OpenSSL says only that a verification failed. If the context's callback has told the TLS layer
+        which one, say so as well."""
         text = getattr(self.handle.get_app_data(), "verification_error", None)
         if text is None or not error.args or not isinstance(error.args[0], list):
             return error
@@ -109,7 +111,7 @@ class PyOpenSSLBackend:
         self._missing = position - size
         return records
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Encrypt; see :meth:`TLSBackend.send`."""
         self._to_send = True
         send, size = self.handle.send, len(data)

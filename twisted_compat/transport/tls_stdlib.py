@@ -70,12 +70,12 @@ class StdlibBackend:
                     raise CloseNotify
                 plaintext.append(piece)
         except ssl.SSLWantReadError:
-            return self._outgoing.pending > 0
+            pass  # that was all
         except ssl.SSLZeroReturnError:
             raise CloseNotify from None
-        return False
+        return self._outgoing.pending > 0
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Encrypt; see :meth:`TLSBackend.send`."""
         write = self.handle.write
         sent = write(data)

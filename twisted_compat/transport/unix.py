@@ -17,6 +17,7 @@ from zope.interface import implementer
 from twisted_compat.interfaces import IUNIXTransport
 from twisted_compat.transport import sockets, tcp_connect, tcp_listen
 from twisted_compat.transport.connector import BaseConnector
+from twisted_compat.transport.delayed import call_off
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.introduce import log_prefix
 from twisted_compat.transport.sockets import AF_UNIX
@@ -318,9 +319,8 @@ class Client(UNIXConnection, tcp_connect.Client):
         self._retry_delay = min(self._retry_delay * 2, _LAST_RETRY)
 
     def _close_attempt(self) -> None:
-        retry, self._retry = self._retry, None
-        if retry is not None and retry.active():
-            retry.cancel()
+        call_off(self._retry)
+        self._retry = None
         super()._close_attempt()
 
 
