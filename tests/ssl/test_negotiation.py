@@ -87,7 +87,7 @@ def test_without_anything_to_choose_from_it_goes_on(
 def test_without_anything_in_common_both_are_told() -> None:
     handshake = connect([b"h2"], [b"irc"])
     assert "no application protocol of [b'h2'] in [b'irc']" in handshake.server.said
-    assert "no application protocol" in handshake.client.said
+    assert handshake.client.said in ("tlsv1 alert no application protocol", "")  # older ones have no text
 
 
 def test_a_context_by_itself_chooses_too() -> None:
