@@ -35,7 +35,7 @@ try:
     from OpenSSL import SSL
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        f"twisted_compat.ssl needs {error.name}, which is not installed. "
+        f"twisted_compat.ssl needs {str(error.name).partition('.')[0]}, which is not installed. "
         "Write: pip install 'twisted-compat[tls]'",
         name=error.name,
     ) from error
