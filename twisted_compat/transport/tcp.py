@@ -44,6 +44,8 @@ class Connection(FileDescriptor):
     """Whether this side made the connection, and so is TLS's client unless told otherwise."""
     TLS = False
     """Whether TLS has been started on it."""
+    reason_above: Any = None
+    """Why it is lost, a Failure, where TLS knows better."""
     asked_host: str | None = None
     """The host that this side was asked to connect to, by name or by address."""
     logstr = "Uninitialized"

@@ -335,7 +335,7 @@ class Client(Connection):
         try:
             Connection.connectionLost(self, reason)
         finally:
-            self.connector.connectionLost(reason)
+            self.connector.connectionLost(self.reason_above or reason)
 
     def getPeer(self) -> Any:
         """The address connected to (an IAddress provider): never a name."""

@@ -226,6 +226,8 @@ class TLSTransport:
         self._flush_call = None
         self.unsent.clear()
         reason = self._ending.why(reason, engine)
+        if isinstance(self.transport, Beneath):
+            self.transport.transport.reason_above = reason
         if engine.closed and engine.failure is None:
             engine.backend.keep_session()
         forget_layer(self)

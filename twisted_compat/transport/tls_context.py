@@ -11,13 +11,14 @@ import os
 import ssl
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from twisted_compat.interfaces import IProtocolNegotiationFactory
 from twisted_compat.transport.tls_engine import TLSBackend
-from twisted_compat.transport.tls_stdlib import StdlibBackend
+from twisted_compat.transport.tls_stdlib import StdlibBackend, check_name
 
-__all__ = ["MakeBackend", "acceptable_protocols", "backend_maker", "key_log"]
+__all__ = ["MakeBackend", "acceptable_protocols", "backend_maker", "is_address", "key_log"]
 
 MakeBackend = Callable[[Any], TLSBackend]
 """Called with the TLS layer of a new connection."""
@@ -33,9 +34,9 @@ def backend_maker(
     :param server_hostname: of a client: the name, or the address, of the server; None or "" for none.
     :param factory: makes the protocols; it may want to settle by ALPN which one is spoken.
     :returns: makes the backend of one connection.
-    :raises TypeError: if ``contextFactory`` is nothing of the above.
-    :raises ValueError: if a context verifies names, and there is none; or is one for the other side; or can't
-        be told any more which protocols the factory speaks.
+    :raises TypeError: if ``contextFactory`` is nothing of the above, or ``server_hostname`` is no text.
+    :raises ValueError: if that can't be a server's name; if a context verifies names, and there is none; or
+        is one for the other side; or can't be told any more which protocols the factory speaks.
     """
     name = _plain_name(server_hostname) if is_client else None
     method = "clientConnectionForTLS" if is_client else "serverConnectionForTLS"
@@ -65,11 +66,33 @@ def backend_maker(
 
 def _plain_name(server_hostname: str | bytes | None) -> str | None:
     """The name as certificates and SNI have it: without the zone of an address, without the root's dot."""
-    if not server_hostname:
+    if server_hostname is None:
         return None
     if isinstance(server_hostname, bytes):
         server_hostname = server_hostname.decode("ascii")
-    return server_hostname.partition("%")[0].rstrip(".") or None
+    if not isinstance(server_hostname, str):
+        raise TypeError(
+            f'A server_hostname is a name or an address, such as "example.com", not {server_hostname!r}.'
+        )
+    name = server_hostname.partition("%")[0].rstrip(".")
+    if not name or is_address(name):
+        return name or None
+    try:
+        encoded = name.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{server_hostname!r} can't be the name of a server: {error}") from error
+    if b"\0" in encoded:
+        raise ValueError(f"{server_hostname!r} can't be the name of a server: there is a zero byte in it")
+    return name
+
+
+def is_address(name: str) -> bool:
+    """Whether ``name`` is an IP address, and no name."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def acceptable_protocols(factory: Any) -> list[bytes]:
@@ -89,10 +112,8 @@ def _stdlib_maker(context: ssl.SSLContext, is_client: bool, name: str | None) ->
     context.options |= ssl.OP_NO_RENEGOTIATION
     if context.keylog_filename is None and key_log():
         context.keylog_filename = key_log()
-    if is_client and name is None and context.check_hostname:
-        raise ValueError(
-            "The ssl.SSLContext verifies the server's name, and none is known. Give server_hostname='...'."
-        )
+    if is_client:
+        check_name(context, name)
     if context.protocol is (ssl.PROTOCOL_TLS_SERVER if is_client else ssl.PROTOCOL_TLS_CLIENT):
         side, right = ("client", "PROTOCOL_TLS_CLIENT") if is_client else ("server", "PROTOCOL_TLS_SERVER")
         raise ValueError(

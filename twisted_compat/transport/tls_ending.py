@@ -2,7 +2,7 @@
 the protocol is told.
 
 :class:`Ending` belongs to one :class:`~.tls.TLSTransport`, and looks at its engine. Each direction of TLS
-ends by a close_notify (RFC 8446, 6.1), and after it TCP's by a FIN, where the transport beneath can close one.
+ends by a close_notify (RFC 8446, 6.1), and after it TCP's by a FIN, if the transport beneath can close one.
 """
 
 from __future__ import annotations

@@ -8,13 +8,12 @@ somebody gives one of its objects.
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any
 from weakref import WeakSet
 
 from OpenSSL import SSL
 
-from twisted_compat.transport.tls_context import MakeBackend, acceptable_protocols, key_log
+from twisted_compat.transport.tls_context import MakeBackend, acceptable_protocols, is_address, key_log
 from twisted_compat.transport.tls_engine import RECORD, CloseNotify
 from twisted_compat.transport.tls_sessions import keep_session, take_session
 
@@ -201,19 +200,11 @@ def maker_by_context(
         connection = SSL.Connection(context, None)
         if is_client and protocols:
             connection.set_alpn_protos(protocols)
-        if is_client and name is not None and not _is_address(name):
+        if is_client and name is not None and not is_address(name):
             connection.set_tlsext_host_name(name.encode("idna"))
         return connection
 
     return maker_by_creator(create, is_client, name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 _prepared: WeakSet[SSL.Context] = WeakSet()
@@ -224,13 +215,16 @@ def prepare(context: SSL.Context, choose_protocols: bool = False) -> None:
     """Add to a context what all TLS connections here have: no renegotiation, and a log of keys if asked for.
 
     :param choose_protocols: whether the factories of its connections settle by ALPN which protocol is spoken.
-    :raises ValueError: if they do, and it has been used already.
+    :raises ValueError: if they do, and it has been used already. OSError, if keys can't be logged.
     """
     if context not in _prepared:
+        path = key_log()
+        if path is not None:
+            open(path, "ab").close()  # what the callback raises, nobody would hear of
         _prepared.add(context)
         try:
             context.set_options(SSL.OP_NO_RENEGOTIATION)
-            if key_log():
+            if path is not None:
                 context.set_keylog_callback(_log_key)
         except ValueError:  # it has been used elsewhere: it stays as it is
             pass

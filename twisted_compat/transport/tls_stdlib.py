@@ -10,7 +10,7 @@ from typing import Any
 from twisted_compat.transport.tls_engine import RECORD, CloseNotify
 from twisted_compat.transport.tls_sessions import keep_session, take_session
 
-__all__ = ["PeerCertificate", "StdlibBackend"]
+__all__ = ["PeerCertificate", "StdlibBackend", "check_name"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,17 @@ class PeerCertificate:
 
     der: bytes
     info: dict[str, Any]
+
+
+def check_name(context: ssl.SSLContext, server_hostname: str | None) -> None:
+    """See to it that a context which verifies names is given one: ``wrap_bio`` would verify nothing then.
+
+    :raises ValueError: if it is not.
+    """
+    if context.check_hostname and not server_hostname:
+        raise ValueError(
+            "The ssl.SSLContext verifies the server's name, and none is known. Give server_hostname='...'."
+        )
 
 
 class StdlibBackend:
@@ -41,6 +52,8 @@ class StdlibBackend:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._context = context
+        if not server_side:
+            check_name(context, server_hostname)
         self._server = None if server_side else (server_hostname, context.verify_mode, context.check_hostname)
         session = None if server_side else take_session(context, self._server)
         self.handle = context.wrap_bio(
