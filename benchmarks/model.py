@@ -25,9 +25,9 @@ class Peer:
     """One that can be measured.
 
     :ivar name: what the command line, the tables and the results call it.
-    :ivar kind: whose transports, timers and Deferreds: "ours", "ours-twisted" (our transports and timers,
-        Twisted's Deferreds and protocols), "twisted", "protocol" and "streams" (asyncio's own), "raw" (none),
-        "bare" (an event loop with nothing on it).
+    :ivar kind: whose transports, timers and Deferreds: "ours", "ours-pyopenssl" (the same, with pyOpenSSL's
+        TLS), "ours-twisted" (our transports and timers, Twisted's Deferreds and protocols), "twisted",
+        "protocol" and "streams" (asyncio's own), "raw" (none), "bare" (an event loop with nothing on it).
     :ivar loop: "asyncio", "uvloop", "epoll" or "none".
     :ivar label: for people: who that is.
     :ivar needs: the libraries that it can't do without.
@@ -42,7 +42,7 @@ class Peer:
     @property
     def ours(self) -> bool:
         """Whether it is this project's own."""
-        return self.kind in ("ours", "ours-twisted")
+        return self.kind in ("ours", "ours-pyopenssl", "ours-twisted")
 
     def missing(self) -> str | None:
         """What this machine lacks to run the peer, or None."""
@@ -139,6 +139,7 @@ class Scenario:
 
     :ivar about: for people: what is done, and what to bear in mind when reading the figures.
     :ivar needs: the programs that it can't do without.
+    :ivar libraries: those that it can't do without, whoever takes part.
     :ivar linux: whether it asks of the system what only Linux has.
     """
 
@@ -147,11 +148,13 @@ class Scenario:
     about: str
     cases: tuple[Case, ...]
     needs: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
     linux: bool = False
 
     def missing(self) -> str | None:
         """What this machine lacks to run the scenario, or None."""
         absent = [name for name in self.needs if shutil.which(name) is None]
+        absent += [name for name in self.libraries if find_spec(name) is None]
         if self.linux and sys.platform != "linux":
             absent.append("Linux")
         return " and ".join(absent) or None

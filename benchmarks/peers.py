@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from .model import Peer
 
-__all__ = ["BARE", "LIBRARIES", "PEERS", "SERVERS", "TWISTED_STYLE", "TWISTED_WORDS"]
+__all__ = ["BARE", "LIBRARIES", "OTHER_TLS", "PEERS", "SERVERS", "TWISTED_STYLE", "TWISTED_WORDS"]
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
         Peer("ours-asyncio", "ours", "asyncio", "twisted-compat on asyncio"),
         Peer("ours-uvloop", "ours", "uvloop", "twisted-compat on uvloop", ("uvloop",)),
+        # Ours with pyOpenSSL's contexts instead of the standard library's.
+        Peer("ours-pyopenssl-asyncio", "ours-pyopenssl", "asyncio", "ours, pyOpenSSL, asyncio", ("OpenSSL",)),
+        Peer(
+            "ours-pyopenssl-uvloop",
+            "ours-pyopenssl",
+            "uvloop",
+            "ours, pyOpenSSL, uvloop",
+            ("OpenSSL", "uvloop"),
+        ),
         # Ours with an installed Twisted's own types: its Protocol classes, on our transports.
         Peer("ours-twisted-asyncio", "ours-twisted", "asyncio", "Twisted on ours, asyncio", ("twisted",)),
         Peer(
@@ -41,6 +50,9 @@ SERVERS = (*TWISTED_STYLE, "protocol-asyncio", "protocol-uvloop", "streams-async
 TWISTED_WORDS = ("ours-twisted-asyncio", "ours-twisted-uvloop")
 """Ours where Twisted's own types are spoken. They take part where that may make a difference: everywhere else
 their figures would be those of ours, once more."""
+
+OTHER_TLS = ("ours-pyopenssl-asyncio", "ours-pyopenssl-uvloop")
+"""Ours with the other TLS library; without TLS they would be ours, once more."""
 
 BARE = ("bare-asyncio", "bare-uvloop")
 LIBRARIES = ("ours", "twisted")

@@ -15,6 +15,7 @@ from . import (
     startup,
     storm,
     timers,
+    tls,
     twisted_own,
     web,
 )
@@ -28,6 +29,7 @@ _MODULES = (
     resp,
     web,
     bulk,
+    tls,
     broadcast,
     storm,
     timers,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from ..processes import HOST, announce
-from . import pieces, resp_asyncio
+from . import END, OVER_TLS, pieces, resp_asyncio
 
 __all__ = ["DATAGRAMS", "PROTOCOLS", "Connected", "LineProtocol", "serve"]
 
@@ -86,6 +87,16 @@ class Push(LineProtocol):
         self.paused = True
 
 
+class Take(Connected):
+    taken = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.taken += len(data)
+        if data.endswith(END):
+            self.transport.write(b"%d\r\n" % self.taken)
+            self.taken = 0
+
+
 class Broadcast(Connected):
     """:param listening: the transports of all connections, for all of them to share."""
 
@@ -126,6 +137,7 @@ PROTOCOLS: dict[str, Callable[[], asyncio.Protocol]] = {
     "line-echo": LineEcho,
     "push": Push,
     "pull": Push,
+    "take": Take,
     "broadcast": partial(Broadcast, []),
     "greet": Greet,
     "resp": resp_asyncio.Resp,
@@ -137,14 +149,24 @@ DATAGRAMS: dict[str, Callable[[], asyncio.DatagramProtocol]] = {"udp-echo": UdpE
 """What makes the protocol that all datagrams are given to, by workload."""
 
 
-def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
-    """Serve until terminated, each on a port of its own."""
+def serve(
+    loop: asyncio.AbstractEventLoop,
+    workloads: Sequence[str],
+    backlog: int,
+    context: ssl.SSLContext | None = None,
+) -> None:
+    """Serve until terminated, each on a port of its own.
+
+    :param context: for what is served over TLS.
+    """
     for workload in workloads:
         if workload in DATAGRAMS:
             receiving = loop.create_datagram_endpoint(DATAGRAMS[workload], local_addr=(HOST, 0))
             name = loop.run_until_complete(receiving)[0].get_extra_info("sockname")
         else:
-            listening = loop.create_server(PROTOCOLS[workload], HOST, 0, backlog=backlog)
+            tls = context if workload in OVER_TLS else None
+            protocol = PROTOCOLS[OVER_TLS.get(workload, workload)]
+            listening = loop.create_server(protocol, HOST, 0, backlog=backlog, ssl=tls)
             name = loop.run_until_complete(listening).sockets[0].getsockname()
         announce(name[1])
     loop.run_forever()

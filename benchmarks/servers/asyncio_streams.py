@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from functools import partial
 
 from ..processes import HOST, announce
-from . import pieces, resp_asyncio
+from . import END, pieces, resp_asyncio
 
 __all__ = ["HANDLERS", "serve"]
 
@@ -53,6 +53,17 @@ async def push(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             await writer.drain()
 
 
+async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    taken = 0
+    with suppress(ConnectionError), closing(writer):
+        while data := await reader.read(65536):
+            taken += len(data)
+            if data.endswith(END):
+                writer.write(b"%d\r\n" % taken)
+                await writer.drain()
+                taken = 0
+
+
 async def broadcast(
     listening: list[asyncio.StreamWriter], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
@@ -80,6 +91,7 @@ HANDLERS: dict[str, Handler] = {
     "line-echo": line_echo,
     "push": push,
     "pull": push,
+    "take": take,
     "broadcast": partial(broadcast, []),
     "greet": greet,
     "resp": resp_asyncio.resp_stream,

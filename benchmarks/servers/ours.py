@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import twisted_compat
 from twisted_compat import AsyncioReactor, interfaces, protocol
@@ -17,12 +18,17 @@ __all__ = ["WORDS", "serve"]
 WORDS = SimpleNamespace(protocol=protocol, basic=basic, interfaces=interfaces, internet=twisted_compat)
 
 
-def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
-    """Serve until terminated, each on a port of its own."""
+def serve(
+    loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int, context: Any = None
+) -> None:
+    """Serve until terminated, each on a port of its own.
+
+    :param context: for what is served over TLS, of either TLS library.
+    """
 
     async def main() -> None:
         async with AsyncioReactor() as reactor:
-            listen(reactor, workloads, WORDS, backlog)
+            listen(reactor, workloads, WORDS, backlog, context)
             await reactor.stopped()
 
     loop.run_until_complete(main())

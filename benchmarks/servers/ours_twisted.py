@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from twisted_compat.bridge.twisted import install
 
@@ -14,12 +15,17 @@ from .under_twisted import words
 __all__ = ["serve"]
 
 
-def serve(loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int) -> None:
-    """Serve until terminated, each on a port of its own."""
+def serve(
+    loop: asyncio.AbstractEventLoop, workloads: Sequence[str], backlog: int, context: Any = None
+) -> None:
+    """Serve until terminated, each on a port of its own.
+
+    :param context: Twisted's context factory, for what is served over TLS.
+    """
 
     async def main() -> None:
         async with install() as reactor:
-            listen(reactor, workloads, words(), backlog)
+            listen(reactor, workloads, words(), backlog, context)
             await reactor.stopped()
 
     loop.run_until_complete(main())

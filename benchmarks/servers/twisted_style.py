@@ -12,7 +12,7 @@ from typing import Any
 from zope.interface import implementer
 
 from ..processes import HOST, announce
-from . import pieces, resp
+from . import END, OVER_TLS, pieces, resp
 
 __all__ = ["DATAGRAMS", "PROTOCOLS", "factory", "listen"]
 
@@ -109,6 +109,19 @@ def _pull(words: Any) -> type[Any]:
     return _sender(words, Pull, streaming=False)
 
 
+def _take(words: Any) -> type[Any]:
+    class Take(words.protocol.Protocol):  # type: ignore[misc]  # a base that is Any: see the top
+        taken = 0
+
+        def dataReceived(self, data: bytes) -> None:
+            self.taken += len(data)
+            if data.endswith(END):
+                self.transport.write(b"%d\r\n" % self.taken)
+                self.taken = 0
+
+    return Take
+
+
 def _broadcast(words: Any) -> type[Any]:
     listening: list[Any] = []
 
@@ -148,6 +161,7 @@ PROTOCOLS: dict[str, Callable[[Any], type[Any]]] = {
     "line-echo": _line_echo,
     "push": _push,
     "pull": _pull,
+    "take": _take,
     "broadcast": _broadcast,
     "greet": _greet,
     "resp-null": resp.null,
@@ -158,14 +172,18 @@ DATAGRAMS: dict[str, Callable[[Any], type[Any]]] = {"udp-echo": _udp_echo}
 """The same of those whose protocol is given datagrams."""
 
 
-def listen(reactor: Any, workloads: Sequence[str], words: Any, backlog: int) -> None:
+def listen(reactor: Any, workloads: Sequence[str], words: Any, backlog: int, context: Any = None) -> None:
     """Serve workloads, each on a port of its own, which is told.
 
     :param words: as for :func:`factory`.
+    :param context: for what is served over TLS, as the reactor's ``listenSSL`` wants it.
     """
     for workload in workloads:
         if workload in DATAGRAMS:
             port = reactor.listenUDP(0, DATAGRAMS[workload](words)(), interface=HOST)
+        elif workload in OVER_TLS:
+            made = factory(OVER_TLS[workload], words)
+            port = reactor.listenSSL(0, made, context, backlog=backlog, interface=HOST)
         else:
             port = reactor.listenTCP(0, factory(workload, words), backlog=backlog, interface=HOST)
         announce(port.getHost().port)

@@ -27,10 +27,13 @@ def install(loop: str) -> Any:
     return reactor
 
 
-def serve(loop: str, workloads: Sequence[str], backlog: int) -> None:
-    """Serve until terminated, each on a port of its own."""
+def serve(loop: str, workloads: Sequence[str], backlog: int, context: Any = None) -> None:
+    """Serve until terminated, each on a port of its own.
+
+    :param context: Twisted's context factory, for what is served over TLS.
+    """
     reactor = install(loop)
-    listen(reactor, workloads, words(), backlog)
+    listen(reactor, workloads, words(), backlog, context)
     reactor.run()
 
 

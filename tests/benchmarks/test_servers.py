@@ -9,18 +9,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from benchmarks.clients.sockets import connect, connections, reset
+from benchmarks.clients.tls_sockets import channels
 from benchmarks.clients.wrk import exchange
-from benchmarks.peers import PEERS, SERVERS, TWISTED_WORDS
+from benchmarks.peers import OTHER_TLS, PEERS, SERVERS, TWISTED_WORDS
 from benchmarks.processes import serving
 from benchmarks.servers import (
     OF_DATAGRAMS,
     OF_TWISTED,
+    OVER_TLS,
     PIECE,
     WORKLOADS,
     asyncio_protocol,
@@ -30,6 +33,7 @@ from benchmarks.servers import (
 )
 from benchmarks.servers.__main__ import serve
 from benchmarks.servers.ours import WORDS
+from benchmarks.servers.tls_contexts import CONTEXTS, make_certificate
 from tests.support import skip_without
 
 ROOT = Path(__file__).parents[2]
@@ -51,8 +55,10 @@ class Running:
     said: Path
 
 
-def start(peer: str, workloads: tuple[str, ...], said: Path) -> subprocess.Popen[str]:
+def start(peer: str, workloads: tuple[str, ...], said: Path, certificate: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.servers", peer, *workloads, "--lifetime", "600"]
+    if certificate.exists():
+        command += ["--certificate", str(certificate)]
     with said.open("w") as log:
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
 
@@ -61,16 +67,21 @@ def start(peer: str, workloads: tuple[str, ...], said: Path) -> subprocess.Popen
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
     """One server for each peer, all started at once."""
     logs = tmp_path_factory.mktemp("servers")
+    certificate = logs / "certificate.pem"
+    if find_spec("OpenSSL") is not None:
+        make_certificate(certificate)
     up: dict[str, Running] = {}
     with ExitStack() as stack:
-        for name in (*EVERYBODY, "raw-epoll"):
+        for name in (*EVERYBODY, *OTHER_TLS, "raw-epoll"):
             if PEERS[name].missing() is None:
-                workloads = ("echo",) if name == "raw-epoll" else tuple(WORKLOADS)
+                workloads = tuple(WORKLOADS) if name in EVERYBODY else ("echo",)
+                if name in TLS_PEERS and certificate.exists():
+                    workloads += tuple(OVER_TLS)
                 if name in DATAGRAM_PEERS:
                     workloads += tuple(OF_DATAGRAMS)
                 if name in TWISTED_PEERS:
                     workloads += tuple(OF_TWISTED)
-                process = stack.enter_context(start(name, workloads, logs / name))
+                process = stack.enter_context(start(name, workloads, logs / name, certificate))
                 stack.callback(process.terminate)
                 up[name] = Running(process, dict.fromkeys(workloads, 0), logs / name)
         for each in up.values():
@@ -134,6 +145,14 @@ def bulk(port: int) -> None:
         assert everything(slow) == PIECE * (MORE_THAN_A_KERNEL_TAKES // len(PIECE))
 
 
+def take(port: int) -> None:
+    with connections(port, 1) as (connection,):
+        for payload in (b".", b"x" * 300_000 + b"."):
+            connection.sendall(payload)
+            answer = b"%d\r\n" % len(payload)
+            assert receive(connection, len(answer)) == answer
+
+
 def broadcast(port: int) -> None:
     first = connect(port)
     with connections(port, 2) as (second, third):
@@ -175,6 +194,32 @@ def udp_echo(port: int) -> None:
         assert two.recv(65536) == b"that"
 
 
+def tls_echo(port: int) -> None:
+    with channels(port, 2) as (one, two):
+        one.send(b"this")
+        two.send(b"that" * 8192)
+        assert one.receive_exactly(4) == b"this"
+        assert two.receive_exactly(32768) == b"that" * 8192
+
+
+def tls_push(port: int) -> None:
+    with channels(port, 3) as (slow, one, two):
+        slow.send(b"%d\r\n" % MORE_THAN_A_KERNEL_TAKES)
+        for each, count in ((one, 0), (two, 300_001), (slow, MORE_THAN_A_KERNEL_TAKES)):
+            if each is not slow:
+                each.send(b"%d\r\n" % count)
+            whole, rest = divmod(count, len(PIECE))
+            assert b"".join(iter(each.receive, b"")) == PIECE * whole + PIECE[:rest]
+
+
+def tls_take(port: int) -> None:
+    with channels(port, 1) as (channel,):
+        for payload in (b".", b"x" * 300_000 + b"."):
+            channel.send(payload)
+            answer = b"%d\r\n" % len(payload)
+            assert channel.receive_exactly(len(answer)) == answer
+
+
 def web(port: int) -> None:
     exchange(port, 0)
     with connections(port, 1) as (connection,):
@@ -188,6 +233,7 @@ EXCHANGES: dict[str, Callable[[int], None]] = {
     "line-echo": line_echo,
     "push": bulk,
     "pull": bulk,
+    "take": take,
     "broadcast": broadcast,
     "resp": resp,
     "resp-null": resp_null,
@@ -195,8 +241,14 @@ EXCHANGES: dict[str, Callable[[int], None]] = {
 }
 """What every peer does."""
 EXCHANGES_OF_DATAGRAMS: dict[str, Callable[[int], None]] = {"udp-echo": udp_echo}
+EXCHANGES_OVER_TLS: dict[str, Callable[[int], None]] = {
+    "tls-echo": tls_echo,
+    "tls-push": tls_push,
+    "tls-take": tls_take,
+}
 EXCHANGES_OF_TWISTED: dict[str, Callable[[int], None]] = {"web": web}
 DATAGRAM_PEERS = [name for name in EVERYBODY if PEERS[name].kind != "streams"]
+TLS_PEERS = [name for name in (*EVERYBODY, *OTHER_TLS) if PEERS[name].kind in CONTEXTS]
 TWISTED_PEERS = [name for name in EVERYBODY if PEERS[name].kind in ("twisted", "ours-twisted")]
 
 
@@ -208,6 +260,14 @@ def test_every_peer_does_what_the_workload_is(peer: str, workload: str, running:
 @pytest.mark.parametrize(("peer", "workload"), [*product(DATAGRAM_PEERS, EXCHANGES_OF_DATAGRAMS)])
 def test_all_but_streams_answer_datagrams(peer: str, workload: str, running: dict[str, Running]) -> None:
     EXCHANGES_OF_DATAGRAMS[workload](server_of(peer, running).ports[workload])
+
+
+@pytest.mark.parametrize(("peer", "workload"), [*product(TLS_PEERS, EXCHANGES_OVER_TLS)])
+def test_all_but_streams_serve_over_tls(peer: str, workload: str, running: dict[str, Running]) -> None:
+    ports = server_of(peer, running).ports
+    if workload not in ports:
+        skip_without("pyOpenSSL", "pip install pyOpenSSL")
+    EXCHANGES_OVER_TLS[workload](ports[workload])
 
 
 def test_the_bare_loop_answers_datagrams() -> None:
@@ -233,16 +293,17 @@ LAST_WORDS = {
 """What clients say before they go; others than these: nothing, a line and half a line."""
 
 
-@pytest.mark.parametrize("peer", [*EVERYBODY, "raw-epoll"])
+@pytest.mark.parametrize("peer", [*EVERYBODY, *OTHER_TLS, "raw-epoll"])
 def test_clients_that_go_away_leave_servers_unmoved(peer: str, running: dict[str, Running]) -> None:
     server = server_of(peer, running)
+    every_exchange = EXCHANGES | EXCHANGES_OVER_TLS | EXCHANGES_OF_DATAGRAMS | EXCHANGES_OF_TWISTED
     for workload, port in server.ports.items():
         for words in LAST_WORDS.get(workload, (b"", b"a line\r\nand ha")):
             for leave in (reset, socket.socket.close):
                 connection = connect(port, datagrams=workload in OF_DATAGRAMS)
                 connection.sendall(words)
                 leave(connection)
-        (EXCHANGES | EXCHANGES_OF_DATAGRAMS | EXCHANGES_OF_TWISTED)[workload](port)
+        every_exchange[workload](port)
     assert server.process.poll() is None
     assert server.said.read_text() == ""
 
@@ -250,6 +311,8 @@ def test_clients_that_go_away_leave_servers_unmoved(peer: str, running: dict[str
 def test_every_library_serves_every_workload() -> None:
     assert set(asyncio_protocol.PROTOCOLS) == set(asyncio_streams.HANDLERS) == set(WORKLOADS)
     assert set(EXCHANGES) == set(WORKLOADS)
+    assert set(EXCHANGES_OVER_TLS) == set(OVER_TLS)
+    assert set(OVER_TLS.values()) <= set(WORKLOADS)
     assert set(EXCHANGES_OF_TWISTED) == set(OF_TWISTED)
     assert set(asyncio_protocol.DATAGRAMS) == set(twisted_style.DATAGRAMS) == set(OF_DATAGRAMS)
     assert set(EXCHANGES_OF_DATAGRAMS) == set(OF_DATAGRAMS)
@@ -267,3 +330,7 @@ def test_what_is_not_served_is_said() -> None:
         serve("ours-asyncio", ["echo", "web"], 1)
     with pytest.raises(ValueError, match="streams-asyncio doesn't serve udp-echo: a stream has no datagrams"):
         serve("streams-asyncio", ["echo", "udp-echo"], 1)
+    with pytest.raises(ValueError, match="protocol-asyncio doesn't serve tls-echo: it was given no cert"):
+        serve("protocol-asyncio", ["echo", "tls-echo"], 1)
+    with pytest.raises(ValueError, match="streams-asyncio doesn't serve tls-take: TLS is not among"):
+        serve("streams-asyncio", ["tls-take"], 1, Path("certificate.pem"))
