@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -421,6 +422,16 @@ def test_without_a_context_for_the_name_the_connection_is_aborted(caplog: pytest
     assert handshake.server.layer.aborted and not handshake.client.layer.aborted
     assert "no context for the name" in caplog.text
     assert "RuntimeError: no context for b'localhost'" in caplog.text
+
+
+def test_keys_are_logged_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which a transport can't see to: the context has been used when it gets the connection."""
+    log = tmp_path / "keys"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    handshake = shake_hands(self_signed().options(), optionsForClientTLS("localhost", self_signed()))
+    random = handshake.client.connection.client_random()
+    assert random is not None
+    assert f"CLIENT_HANDSHAKE_TRAFFIC_SECRET {random.hex()} " in log.read_text()
 
 
 # Copying

@@ -30,6 +30,7 @@ from twisted_compat.ssl.handing import add_to_chain, use_certificate, use_privat
 from twisted_compat.ssl.negotiation import chooses_protocol, protocols_for
 from twisted_compat.ssl.verifying import remembers_error
 from twisted_compat.ssl.versions import DEFAULT_MINIMUM, TLSVersion, disabled_by, oldest_allowed
+from twisted_compat.transport.tls_pyopenssl import prepare
 
 __all__ = ["ALWAYS", "CertificateOptions"]
 
@@ -257,6 +258,8 @@ class CertificateOptions:
             context.set_tlsext_servername_callback(_switches_context(self._contextForServerName))
         context.set_alpn_select_callback(chooses_protocol(self._acceptableProtocols or ()))
         context.set_cipher_list(self._cipherString.encode("ascii"))
+        if isinstance(context, SSL.Context):
+            prepare(context)  # here, since a transport only comes by once a connection is made of it
         return context  # type: ignore[no-any-return]  # _contextFactory makes what does for one
 
     def _set_verification(self, context: Any) -> None:
