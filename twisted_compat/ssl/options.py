@@ -238,7 +238,11 @@ class CertificateOptions:
             connection.set_alpn_protos(protocols)
         return connection
 
-    def _makeContext(self) -> SSL.Context:
+    def _makeContext(self, skipCiphers: bool = False) -> SSL.Context:
+        """Make a context. Subclasses outside extend this, with Twisted's argument.
+
+        :param skipCiphers: whether the ciphers are left as OpenSSL has them.
+        """
         context = self._contextFactory(self.method)
         context.set_options(self._options)
         context.set_mode(self._mode)
@@ -257,7 +261,8 @@ class CertificateOptions:
         if self._contextForServerName is not None:
             context.set_tlsext_servername_callback(_switches_context(self._contextForServerName))
         context.set_alpn_select_callback(chooses_protocol(self._acceptableProtocols or ()))
-        context.set_cipher_list(self._cipherString.encode("ascii"))
+        if not skipCiphers:
+            context.set_cipher_list(self._cipherString.encode("ascii"))
         if isinstance(context, SSL.Context):
             prepare(context)  # here, since a transport only comes by once a connection is made of it
         return context  # type: ignore[no-any-return]  # _contextFactory makes what does for one
@@ -310,6 +315,9 @@ def _switches_context(
             logger.exception(
                 "A connection is aborted, since there is no context for the name that it asks for"
             )
-            connection.get_app_data().abortConnection()
+            protocol = connection.get_app_data()
+            if protocol is None:
+                raise
+            protocol.abortConnection()
 
     return switch
