@@ -117,6 +117,7 @@ def test_without_a_context_for_the_name_the_connection_is_aborted(caplog: pytest
 def test_without_a_layer_to_abort_pyopenssl_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[type[BaseException]] = []
     monkeypatch.setattr("sys.excepthook", lambda kind, error, traceback: heard.append(kind))
+    monkeypatch.setattr("sys.unraisablehook", lambda said: heard.append(said.exc_type))  # of older pyOpenSSL
     server = CertificateOptions(KEY, CERTIFICATE, contextForServerName={}.__getitem__)
     plain = SimpleNamespace(getContext=server.getContext)
     shake_hands(plain, optionsForClientTLS("localhost", self_signed()))
