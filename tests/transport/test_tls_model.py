@@ -1,0 +1,120 @@
+"""Whatever two protocols do over TLS, what was written before an orderly end arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from tests.certificates import LIBRARIES
+from tests.support import until
+from tests.transport.peers import turns
+from tests.transport.tls_pairs import HalfEar, numbered, pair
+from twisted_compat.error import ConnectionDone
+
+
+@dataclass(frozen=True)
+class Write:
+    client: bool
+    size: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One end calls a method of its transport's."""
+
+    client: bool
+    method: str
+
+
+@dataclass(frozen=True)
+class Turns:
+    count: int
+
+
+sizes = st.one_of(st.integers(1, 5), st.integers(1, 20_000), st.integers(1, 300_000))
+steps = st.one_of(
+    st.builds(Write, st.booleans(), sizes),
+    st.builds(Call, st.booleans(), st.sampled_from(["pauseProducing", "resumeProducing"])),
+    st.builds(Turns, st.integers(1, 5)),
+)
+
+
+@given(
+    before=st.lists(steps, max_size=6),
+    after=st.lists(steps, max_size=15),
+    libraries=st.tuples(*[st.sampled_from(LIBRARIES)] * 2),
+    half_closes=st.sampled_from([True, False]),
+    client_ends=st.booleans(),
+)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_was_written_before_closing_arrives(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+    certificates: Any,
+    before: list[Any],
+    after: list[Any],
+    libraries: tuple[str, str],
+    half_closes: bool,
+    client_ends: bool,
+) -> None:
+    """Whatever happens in between; exactly, in order. One end closes first: it may not hear the other out
+    unless it only ends its half; the other end closes when it has been told."""
+
+    def do(step: Any, ends: tuple[Any, Any], written: list[int]) -> None:
+        end = ends[step.client]
+        if isinstance(step, Write):
+            end.transport.write(numbered(step.size, written[step.client]))
+            written[step.client] += step.size
+        else:
+            getattr(end.transport, step.method)()
+
+    async def converse() -> None:
+        server, client = HalfEar(), HalfEar()
+        written = [0, 0]
+        contexts = {
+            "server_context": certificates.server_context(libraries[0]),
+            "client_context": certificates.client_context(libraries[1]),
+        }
+        async with pair(certificates, server, client, opened=False, **contexts) as both:
+            await until(lambda: server.events and client.events)
+            for step in before + after:
+                if isinstance(step, Turns):
+                    await turns(step.count)
+                else:
+                    do(step, both.ends, written)
+            first, second = both.ends if not client_ends else both.ends[::-1]
+            if not half_closes and not written[first is client]:
+                await both.opened()  # with nothing to say, closing wouldn't wait for the handshake
+            event(f"half-closes: {half_closes}, opened: {first.opened}")
+            if half_closes:
+                first.transport.loseWriteConnection()
+            else:
+                first.transport.loseConnection()
+            for end in both.ends:
+                end.transport.resumeProducing()
+            await until(lambda: "read_lost" in second.events or second.lost)
+            if half_closes:
+                second.transport.loseConnection()
+                assert second.received == numbered(written[first is client])
+                await until(lambda: "read_lost" in first.events or first.lost)
+                assert first.received == numbered(written[second is client])
+                first.transport.loseConnection()
+            else:
+                second.transport.loseConnection()
+            await both.over()
+            assert second.received == numbered(written[first is client])
+            assert numbered(written[second is client]).startswith(first.received)
+            assert first.reason.check(ConnectionDone) and second.reason.check(ConnectionDone)
+
+    loop = loop_factory()
+    try:
+        loop.run_until_complete(converse())
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
