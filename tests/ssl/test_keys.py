@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
@@ -9,7 +12,7 @@ from OpenSSL import crypto
 from OpenSSL.crypto import PKey
 
 from tests.ssl.handshakes import key, rsa_key, self_signed
-from twisted_compat.ssl.keys import PublicKey, dump, generate
+from twisted_compat.ssl.keys import PublicKey, as_cryptographys, dump, generate
 
 ED = PKey.from_cryptography_key(ed25519.Ed25519PrivateKey.generate())
 
@@ -54,6 +57,18 @@ def test_what_is_written_can_be_read(pkey: PKey) -> None:
     assert pem.startswith(b"-----BEGIN PRIVATE KEY-----\n") and pem.endswith(b"-----END PRIVATE KEY-----\n")
     for read in (load_der_private_key(der, None), load_pem_private_key(pem, None)):
         assert PublicKey(PKey.from_cryptography_key(read)).matches(PublicKey(pkey))
+
+
+def test_a_key_is_converted_once_and_forgotten_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pkey = crypto.load_privatekey(crypto.FILETYPE_ASN1, key().dump())
+    converted = as_cryptographys(pkey)
+    assert converted.private_numbers() == pkey.to_cryptography_key().private_numbers()
+    monkeypatch.delattr(PKey, "to_cryptography_key")
+    assert as_cryptographys(pkey) is converted
+    gone = weakref.ref(pkey)
+    del pkey
+    gc.collect()
+    assert gone() is None
 
 
 def test_der_is_in_the_form_of_its_kind() -> None:

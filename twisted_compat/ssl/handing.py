@@ -13,6 +13,8 @@ from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
 
+from twisted_compat.ssl.keys import as_cryptographys
+
 __all__ = ["add_to_chain", "use_certificate", "use_private_key"]
 
 
@@ -44,7 +46,7 @@ def _hand(context: Any, take: Callable[[Any], None], thing: Any) -> None:
 def _newer(thing: Any) -> Any:
     if isinstance(thing, X509):
         return thing.to_cryptography()
-    return thing.to_cryptography_key() if isinstance(thing, PKey) else thing
+    return as_cryptographys(thing) if isinstance(thing, PKey) else thing
 
 
 def _older(thing: Any) -> Any:

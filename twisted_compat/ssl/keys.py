@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from hashlib import md5
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from OpenSSL import crypto
 from OpenSSL.crypto import PKey
 
-__all__ = ["PublicKey", "dump", "generate"]
+__all__ = ["PublicKey", "as_cryptographys", "dump", "generate"]
+
+_converted: WeakKeyDictionary[PKey, Any] = WeakKeyDictionary()
 
 
 class PublicKey:
@@ -59,7 +63,18 @@ def generate(kind: int, size: int) -> PKey:
             f"No key of the kind {kind!r} can be made here. "
             "Write OpenSSL.crypto.TYPE_RSA; or load a key that something else has made."
         )
-    return PKey.from_cryptography_key(key)
+    made = PKey.from_cryptography_key(key)
+    _converted[made] = key
+    return made
+
+
+def as_cryptographys(key: PKey) -> Any:
+    """Give the key as cryptography has it. That is done once for each: the numbers of an RSA key are checked,
+    which takes longer than to sign with it."""
+    converted = _converted.get(key)
+    if converted is None:
+        converted = _converted[key] = key.to_cryptography_key()
+    return converted
 
 
 def dump(key: PKey, format: int) -> bytes:
@@ -68,7 +83,7 @@ def dump(key: PKey, format: int) -> bytes:
     :param format: ``OpenSSL.crypto.FILETYPE_ASN1`` (DER, in the form of the key's kind), or ``FILETYPE_PEM``.
     :raises ValueError: for another format.
     """
-    private = key.to_cryptography_key()
+    private = as_cryptographys(key)
     layout = serialization.PrivateFormat.PKCS8
     if format == crypto.FILETYPE_PEM:
         encoding = serialization.Encoding.PEM
@@ -80,4 +95,5 @@ def dump(key: PKey, format: int) -> bytes:
         raise ValueError(f"A key can be written as FILETYPE_PEM or FILETYPE_ASN1, not as {format!r}")
     if not hasattr(private, "private_bytes"):
         raise crypto.Error("This key has no private part, so there is nothing to write down.")
-    return private.private_bytes(encoding, layout, serialization.NoEncryption())
+    written: bytes = private.private_bytes(encoding, layout, serialization.NoEncryption())
+    return written

@@ -15,7 +15,7 @@ from OpenSSL.crypto import X509
 from twisted_compat.error import VerifyError
 from twisted_compat.ssl.authorities import OpenSSLCertificateAuthorities
 from twisted_compat.ssl.certificates import Certificate
-from twisted_compat.ssl.keys import PublicKey, dump, generate
+from twisted_compat.ssl.keys import PublicKey, as_cryptographys, dump, generate
 from twisted_compat.ssl.names import DistinguishedName
 from twisted_compat.ssl.options import CertificateOptions
 from twisted_compat.ssl.requests import CertificateRequest
@@ -90,7 +90,7 @@ class KeyPair(PublicKey):
         :param digestAlgorithm: which hash is signed.
         :raises ValueError: for an unknown hash, and for a name that no certificate can hold.
         """
-        key = self.original.to_cryptography_key()
+        key = as_cryptographys(self.original)
         return CertificateRequest(sign_request(key, distinguishedName, digestAlgorithm))
 
     def certificateRequest(
@@ -125,7 +125,7 @@ class KeyPair(PublicKey):
             and for a name that no certificate can hold.
         """
         certificate = sign_certificate(
-            self.original.to_cryptography_key(),
+            as_cryptographys(self.original),
             issuerDistinguishedName,
             requestObject.getSubject(),
             requestObject.original.public_key(),

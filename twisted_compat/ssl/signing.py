@@ -26,7 +26,9 @@ DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
 }
 
 HOST_NAME = re.compile(
-    r"(\*\.)?([a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.I
+    r"(?!(.*\.)?[0-9]+$)"  # a number at the end is no name's
+    r"(\*\.)?([a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+    re.IGNORECASE,
 )
 
 
