@@ -335,7 +335,8 @@ class Client(Connection):
         try:
             Connection.connectionLost(self, reason)
         finally:
-            self.connector.connectionLost(self.reason_above or reason)
+            reason, self.reason_above = self.reason_above or reason, None
+            self.connector.connectionLost(reason)
 
     def getPeer(self) -> Any:
         """The address connected to (an IAddress provider): never a name."""

@@ -211,9 +211,8 @@ class TLSTransport:
             self._ending.stream_ended(self.engine)
 
     def writeConnectionLost(self) -> None:
-        """The transport has sent everything, its end of stream included (IHalfCloseableProtocol)."""
-        if self.engine is not None:
-            self._ending.sent()
+        """Somebody, not us, has closed the transport's sending side (IHalfCloseableProtocol): the peer will
+        have something to say to that."""
 
     def connectionLost(self, reason: Any) -> None:
         """The transport is lost (IProtocol): tell the protocol why."""
@@ -226,7 +225,7 @@ class TLSTransport:
         self._flush_call = None
         self.unsent.clear()
         reason = self._ending.why(reason, engine)
-        if isinstance(self.transport, Beneath):
+        if isinstance(self.transport, Beneath) and self.is_client:
             self.transport.transport.reason_above = reason
         if engine.closed and engine.failure is None:
             engine.backend.keep_session()
@@ -300,9 +299,13 @@ class TLSTransport:
     def loseConnection(self, *_: Any) -> None:
         """Send everything and our close_notify, wait for the peer to close as well, and close (ITransport).
         Nothing is delivered any more."""
-        if self.connected and not self.disconnecting:
+        if self.disconnecting:
+            self.flush()  # who it waits for may be gone by now
+        elif self.connected:
             self._ending.lose()
-            self._stop_delivering()
+            self._held = b""
+            self._paused = False
+            self.transport.resumeProducing()  # else the peer's answer would not be seen
 
     def loseWriteConnection(self) -> None:
         """Send everything and our close_notify; reading goes on (ITCPTransport)."""
@@ -323,12 +326,6 @@ class TLSTransport:
             if self.connected and not self._handshaking:
                 self._ending.abort()
 
-    def _stop_delivering(self) -> None:
-        self._held = b""
-        if self._paused:
-            self._paused = False
-            self.transport.resumeProducing()  # else the peer's answer would not be seen
-
     # Being a producer, of what is received
 
     def pauseProducing(self) -> None:
@@ -341,12 +338,13 @@ class TLSTransport:
     def resumeProducing(self) -> None:
         """Deliver again (IPushProducer)."""
         engine = self.engine
-        if self._paused and engine is not None and self.connected:
-            self._paused = False
-            if self._held or engine.peer_closed or engine.failure is not None:
+        if engine is not None and self.connected:
+            waiting = self._held or engine.peer_closed or engine.failure is not None
+            if self._paused and waiting:
                 self.call_later(0, self._deliver_what_waited)  # never inside the caller
             else:
                 self.transport.resumeProducing()
+            self._paused = False
 
     def _deliver_what_waited(self) -> None:
         if self.engine is not None and not self._paused:
@@ -366,7 +364,7 @@ class TLSTransport:
         :param producer: an IPushProducer if ``streaming``, else an IPullProducer.
         :raises RuntimeError: if a producer is registered already.
         """
-        if not self.connected:
+        if not self.connected or (self.engine is not None and self.engine.closed):
             producer.stopProducing()
             return
         if self._producer is not None:
@@ -395,6 +393,17 @@ class TLSTransport:
     def streamingProducer(self) -> bool:
         """Whether that is an IPushProducer."""
         return self._producer is not None and self._producer.streaming
+
+    def awaits_producer(self) -> bool:
+        """Whether there is a producer that has not said that it is finished. Another transport that is lost
+        has nothing to say any more, as when a relay joins two connections."""
+        if self._producer is None:
+            return False
+        if not getattr(self._producer.producer, "disconnected", False):
+            return True
+        self._producer = None
+        self.transport.unregisterProducer()
+        return False
 
     def drop_producer(self) -> None:
         """Nobody reads any more what the producer would write."""

@@ -95,10 +95,13 @@ def is_address(name: str) -> bool:
     return True
 
 
-def acceptable_protocols(factory: Any) -> list[bytes]:
-    """The protocols that a factory speaks and wants to have settled by ALPN, the most wanted first."""
+def acceptable_protocols(factory: Any) -> list[bytes] | None:
+    """The protocols that a factory speaks and wants to have settled by ALPN, the most wanted first.
+
+    :returns: None if it leaves that to the context.
+    """
     if not IProtocolNegotiationFactory.providedBy(factory):
-        return []
+        return None
     return list(factory.acceptableProtocols() or ())
 
 
@@ -122,7 +125,7 @@ def _stdlib_maker(context: ssl.SSLContext, is_client: bool, name: str | None) ->
 
     def make(layer: Any) -> StdlibBackend:
         protocols = acceptable_protocols(layer.factory.wrappedFactory)
-        if protocols:
+        if protocols is not None:
             context.set_alpn_protocols([protocol.decode("ascii") for protocol in protocols])
         return StdlibBackend(context, not is_client, name)
 

@@ -2,7 +2,7 @@
 the protocol is told.
 
 :class:`Ending` belongs to one :class:`~.tls.TLSTransport`, and looks at its engine. Each direction of TLS
-ends by a close_notify (RFC 8446, 6.1), and after it TCP's by a FIN, if the transport beneath can close one.
+ends by a close_notify (RFC 8446, 6.1). When both have ended, or waiting does, the transport beneath is closed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted_compat.transport.delayed import call_off
+from twisted_compat.transport.layer import Beneath
 from twisted_compat.transport.tls_engine import EngineState, TLSEngine
+from twisted_compat.transport.tls_producer import WhenSent
 
 __all__ = ["Ending"]
 
@@ -20,8 +22,8 @@ class Ending:
     """The end of one connection. What has happened of it::
 
         asked           loseConnection or loseWriteConnection was called: when everything is written, our
-                        close_notify and the FIN follow
-        all_sent        the transport has sent all that, and the peer's end is awaited, not for ever
+                        close_notify follows
+        all_sent        the transport has sent it; after loseConnection the peer's is awaited, not for ever
         seen            the peer's end, or a failure, has been dealt with
         closed_beneath  the transport has been told to close, which it does when it has sent everything
 
@@ -29,7 +31,7 @@ class Ending:
     :ivar reason: the Failure that the protocol is told of, in the place of the transport's; None for none.
     """
 
-    __slots__ = ("_deadline", "_layer", "all_sent", "asked", "closed_beneath", "reason", "seen")
+    __slots__ = ("_deadline", "_layer", "_sending", "all_sent", "asked", "closed_beneath", "reason", "seen")
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
@@ -39,6 +41,7 @@ class Ending:
         self.closed_beneath = False
         self.reason: Any = None
         self._deadline: Any = None
+        self._sending: WhenSent | None = None
 
     # Asked for from above
 
@@ -47,7 +50,7 @@ class Ending:
         layer, engine = self._layer, self._layer.engine
         layer.disconnecting = 1
         self.asked = True
-        waiting = layer.unsent.size or layer.producer is not None
+        waiting = layer.unsent.size or layer.awaits_producer()
         if engine.state is EngineState.HANDSHAKING and not waiting:
             self.close_beneath()  # nothing has been said, and nothing is to be
         else:
@@ -70,26 +73,30 @@ class Ending:
     def go_on(self, engine: TLSEngine) -> None:
         """What has been written is encrypted: close, if that was asked for and nobody writes more."""
         layer = self._layer
-        if not self.asked or layer.unsent.size or layer.producer is not None:
+        if not self.asked or layer.unsent.size or layer.awaits_producer():
             return
-        by_halves = hasattr(layer.transport, "loseWriteConnection")
-        if not engine.closed:
+        first = not engine.closed
+        if first:
             self._close_notify(engine)
-            if by_halves:
-                layer.transport.loseWriteConnection()
-            elif not layer.disconnecting:
-                layer.call_later(0, self.sent)
-        if layer.disconnecting:
-            if engine.peer_closed or not by_halves:
-                self.close_beneath()
-            elif self.all_sent:
-                self._await_the_peer()
+        if layer.disconnecting and engine.peer_closed:
+            self.close_beneath()
+        elif first:
+            self._watch_sending()
+        elif layer.disconnecting and self.all_sent:
+            self._await_the_peer()
 
-    # Told by what is beneath
-
-    def sent(self) -> None:
-        """The transport has sent everything, and its end of stream (writeConnectionLost)."""
+    def _watch_sending(self) -> None:
         layer = self._layer
+        if isinstance(layer.transport, Beneath):
+            self._sending = WhenSent(layer.transport, self._sent)
+        else:  # a stranger's, which may never ask for more: what it was given counts as sent
+            layer.call_later(0, self._sent)
+
+    def _sent(self) -> None:
+        """The transport has sent everything."""
+        layer, self._sending = self._layer, None
+        if layer is None or not layer.connected:
+            return
         self.all_sent = True
         if layer.disconnecting:
             self._await_the_peer()
@@ -160,7 +167,8 @@ class Ending:
         self._layer.send_out()
 
     def _await_the_peer(self) -> None:
-        """The peer has a while to close as well: to close before could make it lose what comes last."""
+        """The peer has a while to close as well: to close before could make it lose what comes last. So could
+        a FIN: uvloop's TLS drops what it has not delivered yet when that comes."""
         if self._deadline is None and self._layer.connected:
             self.limit(self._layer.factory.shutdown_timeout, self.close_beneath)
 
@@ -169,6 +177,9 @@ class Ending:
         self.closed_beneath = True
         self._layer.disconnecting = 1
         self._no_deadline()
+        if self._sending is not None:
+            self._sending.stop()
+            self._sending = None
         self._layer.transport.loseConnection()
 
     def fail(self, reason: Any) -> None:

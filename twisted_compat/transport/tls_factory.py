@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from zope.interface import alsoProvides, implementer
@@ -128,6 +129,7 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool = True, **option
             transport.registerProducer(producer, streaming)
     alsoProvides(transport, ISSLTransport, INegotiated)
     if getattr(protocol, "transport", None) is transport:
-        protocol.transport = layer
+        with suppress(AttributeError):  # where it can't be set, the old one does as well
+            protocol.transport = layer
     if hasattr(protocol, "clearLineBuffer"):
         protocol.clearLineBuffer()

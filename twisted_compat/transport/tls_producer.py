@@ -1,18 +1,19 @@
-"""A producer of what is written to a TLS connection, as the transport beneath that has it.
+"""What a TLS connection registers as a producer with the transport beneath it.
 
-Two buffers can be full, or empty: the transport's, and what waits in ``tls.py`` to be encrypted, such as
-during the handshake. The producer is told of both as if they were one.
+That may be a producer of the application's. Two buffers can be full, or empty: the transport's, and what waits
+in ``tls.py`` to be encrypted, such as during the handshake. The producer is told of both as if they were one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
 
 from twisted_compat.interfaces import IPullProducer, IPushProducer
 
-__all__ = ["ProducerThroughTLS"]
+__all__ = ["ProducerThroughTLS", "WhenSent"]
 
 
 @implementer(IPushProducer, IPullProducer)
@@ -44,6 +45,7 @@ class ProducerThroughTLS:
         self._full_beneath = False
         self._asked = True
         self.settle()
+        self.layer.flush()  # a closing may have waited for it
 
     def stopProducing(self) -> None:
         """The transport is lost (IProducer)."""
@@ -62,3 +64,34 @@ class ProducerThroughTLS:
             self._asked = False
             self.producer.resumeProducing()
             self.layer.flush()  # so that the transport has something whose sending it can tell of
+
+
+@implementer(IPullProducer)
+class WhenSent:
+    """Calls back once a transport has sent everything: a pull producer that has nothing.
+
+    :param transport: one of ours, without a producer, that has something to send.
+    :param callback: called once.
+    """
+
+    def __init__(self, transport: Any, callback: Callable[[], None]) -> None:
+        self._transport = transport
+        self._callback: Callable[[], None] | None = None
+        transport.registerProducer(self, False)  # which asks it at once, and then whenever all is sent
+        self._callback = callback
+
+    def resumeProducing(self) -> None:
+        """All is sent (IPullProducer)."""
+        callback = self._callback
+        if callback is not None:
+            self.stop()
+            callback()
+
+    def stopProducing(self) -> None:
+        """The transport is lost (IProducer)."""
+        self._callback = None
+
+    def stop(self) -> None:
+        """Don't call back any more."""
+        self._callback = None
+        self._transport.unregisterProducer()

@@ -235,7 +235,7 @@ def prepare(context: SSL.Context, choose_protocols: bool = False) -> None:
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
     """Choose, of what a client offers, what the server likes best."""
-    for protocol in acceptable_protocols(connection.get_app_data().factory.wrappedFactory):
+    for protocol in acceptable_protocols(connection.get_app_data().factory.wrappedFactory) or ():
         if protocol in offered:
             return protocol
     return SSL.NO_OVERLAPPING_PROTOCOLS
