@@ -1,5 +1,5 @@
-"""STARTTLS (RFC 3207) with programs that know nothing of this package: aiosmtpd, smtplib, openssl(1), curl(1).
-And with who injects a line in the clear, to have it taken for what came encrypted."""
+"""STARTTLS (RFC 3207) with programs that know nothing of this package: aiosmtpd, smtplib, openssl(1) and
+curl(1); and with who injects a line in the clear, to have it taken for what came encrypted."""
 
 from __future__ import annotations
 
