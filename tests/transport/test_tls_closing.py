@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from contextlib import suppress
 from typing import Any
@@ -42,7 +41,7 @@ in_each_role = pytest.mark.parametrize("role", ["server", "client"])
 @with_each_library
 @in_each_role
 async def test_closing_sends_what_was_written_and_says_so(certificates: Any, library: str, role: str) -> None:
-    data = numbered(MEGABYTE)
+    data = numbered(300_000)
     async with facing(certificates, role=role, library=library) as both:
         both.ear.transport.write(data)
         both.ear.transport.loseConnection()
@@ -191,7 +190,6 @@ async def test_half_closing_waits_for_the_handshake(certificates: Any, role: str
     async with facing(certificates, ear, role=role, opened=False) as both:
         await both.opened()
         assert await both.other.hear() == b"all I have"
-        assert await both.other.read_all() == b""  # TCP's end as well
         await until(lambda: "write_lost" in ear.events)
         await both.other.say(b"and I")
         await both.other.notify()
@@ -263,17 +261,13 @@ async def test_a_peer_that_goes_on_talking_is_not_listened_to_for_ever(certifica
         assert both.ear.received == b""
 
 
-@with_each_library
-async def test_a_slow_reader_gets_everything_however_short_the_time_to_answer(
-    certificates: Any, library: str
-) -> None:
-    data = numbered(5 * MEGABYTE)
-    options = {"ssl_shutdown_timeout": SHORT, "receive_buffer": 4096}
-    async with facing(certificates, library=library, **options) as both:
+async def test_a_slow_reader_gets_everything_however_short_the_time_to_answer(certificates: Any) -> None:
+    data = numbered(MEGABYTE)
+    async with facing(certificates, narrow=True, ssl_shutdown_timeout=SHORT) as both:
         both.ear.transport.write(data)
         lose(both.ear)
         await asyncio.sleep(3 * SHORT)  # long past what it has for the answer
-        both.other.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MEGABYTE)
+        assert not both.ear.lost
         assert await both.other.hear() == data
         await lost(both.ear, ConnectionDone)
 
