@@ -174,6 +174,6 @@ async def test_a_proxy_refuses_a_server_that_it_does_not_trust(
             port = reactor.listenSSL(0, factory, context, interface=HERE).getHost().port
             assert (await through(web, port, host)).startswith(b"HTTP/1.1 502 ")
         await until(lambda: all(protocol.reasons for protocol in factory.protocols))
-    assert web.said("upstream SSL certificate verify error", before)
-    assert web.said('upstream SSL certificate does not match "elsewhere.example"', before)
+    await until(lambda: web.said("upstream SSL certificate verify error", before))
+    await until(lambda: web.said('upstream SSL certificate does not match "elsewhere.example"', before))
     assert [protocol.received for protocol in factory.protocols] == [b"", b""]

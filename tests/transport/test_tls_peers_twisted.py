@@ -149,7 +149,7 @@ async def test_a_server_of_twisteds(twisted: Twisted, certificates: Any, library
         protocol = await opened(factory)
         assert protocol.certificate == named_in(certificates.server.chain_path)
         await exchange(protocol, twisted)
-    assert twisted.service.said("shaken a client", twisted.before)
+    await until(lambda: twisted.service.said("shaken a client", twisted.before))
 
 
 @libraries
