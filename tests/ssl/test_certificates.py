@@ -16,6 +16,7 @@ from OpenSSL.crypto import X509
 
 from tests.ssl.handshakes import authority_of, key, of_pair, self_signed, shake_hands
 from twisted_compat.error import CertificateError
+from twisted_compat.interfaces import IAcceptableCiphers
 from twisted_compat.ssl import DN, Certificate, CertificateOptions, optionsForClientTLS
 from twisted_compat.ssl.authorities import IOpenSSLTrustRoot, OpenSSLCertificateAuthorities
 from twisted_compat.ssl.signing import sign_certificate
@@ -142,6 +143,7 @@ def test_looks_as_twisteds_does() -> None:
 
 def test_does_for_a_trust_root() -> None:
     assert isinstance(IOpenSSLTrustRoot(Certificate.loadPEM(PEM)), OpenSSLCertificateAuthorities)
+    assert IAcceptableCiphers(Certificate.loadPEM(PEM), None) is None
 
 
 def test_has_no_options_without_its_key() -> None:

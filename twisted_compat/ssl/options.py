@@ -167,7 +167,7 @@ class CertificateOptions:
         self._contextForServerName = contextForServerName
 
         self.verify = verify or trustRoot is not None
-        self.requireCertificate = requireCertificate or trustRoot is not None
+        self.requireCertificate = requireCertificate  # where trustRoot is given, it can't be
         if trustRoot is None and verify:
             trustRoot = OpenSSLCertificateAuthorities(caCerts or ())
         self.trustRoot = None if trustRoot is None else IOpenSSLTrustRoot(trustRoot)
