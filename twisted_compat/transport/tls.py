@@ -305,7 +305,8 @@ class TLSTransport:
             self._ending.lose()
             self._held = b""
             self._paused = False
-            self.transport.resumeProducing()  # else the peer's answer would not be seen
+            if hasattr(self.transport, "resumeProducing"):  # else nobody can have paused it
+                self.transport.resumeProducing()  # so that the peer's answer is seen
 
     def loseWriteConnection(self) -> None:
         """Send everything and our close_notify; reading goes on (ITCPTransport)."""

@@ -2,7 +2,7 @@
 the protocol is told.
 
 :class:`Ending` belongs to one :class:`~.tls.TLSTransport`, and looks at its engine. Each direction of TLS
-ends by a close_notify (RFC 8446, 6.1). When both have ended, or waiting does, the transport beneath is closed.
+ends by a close_notify (RFC 8446, 6.1). When both have, or waiting ends, the transport beneath is closed.
 """
 
 from __future__ import annotations

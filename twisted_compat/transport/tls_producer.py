@@ -1,7 +1,7 @@
 """What a TLS connection registers as a producer with the transport beneath it.
 
-That may be a producer of the application's. Two buffers can be full, or empty: the transport's, and what waits
-in ``tls.py`` to be encrypted, such as during the handshake. The producer is told of both as if they were one.
+That may be a producer of the application's. Two buffers can be full, or empty: the transport's, and what
+waits in ``tls.py`` to be encrypted, such as during the handshake. The producer is told of both as if of one.
 """
 
 from __future__ import annotations
