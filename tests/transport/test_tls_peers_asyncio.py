@@ -114,6 +114,20 @@ async def test_much_goes_both_ways_at_once(certificates: Any, library: str, side
 
 @libraries
 @sides
+async def test_what_we_wrote_before_we_closed_arrives(certificates: Any, library: str, side: str) -> None:
+    """uvloop's TLS drops what its reader hasn't had yet, should TCP's end come together with TLS's."""
+    async with SIDES[side](certificates, library, Speaker) as pair:
+        await pair.theirs.sends(b"hello")
+        await until(lambda: pair.ours.received == b"hello")
+        pair.ours.transport.write(BIG)
+        pair.ours.transport.loseConnection()
+        assert await pair.theirs.reads_all() == BIG
+        await until(lambda: pair.ours.reasons)
+    assert pair.ours.ended == ["ConnectionDone"]
+
+
+@libraries
+@sides
 async def test_what_they_wrote_before_they_closed_arrives(certificates: Any, library: str, side: str) -> None:
     """All of it, and once; one that may go on after the end of a direction hears of it first."""
     async with SIDES[side](certificates, library, Peer) as pair:
