@@ -124,9 +124,6 @@ def _stdlib_maker(context: ssl.SSLContext, is_client: bool, name: str | None) ->
         )
 
     def make(layer: Any) -> StdlibBackend:
-        protocols = acceptable_protocols(layer.factory.wrappedFactory)
-        if protocols is not None:
-            context.set_alpn_protocols([protocol.decode("ascii") for protocol in protocols])
-        return StdlibBackend(context, not is_client, name)
+        return StdlibBackend(context, not is_client, name, acceptable_protocols(layer.factory.wrappedFactory))
 
     return make

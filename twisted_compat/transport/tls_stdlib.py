@@ -12,6 +12,9 @@ from twisted_compat.transport.tls_sessions import keep_session, take_session
 
 __all__ = ["PeerCertificate", "StdlibBackend", "check_name"]
 
+SET_HERE = "_twisted_compat_alpn"
+"""A context with this attribute has the protocols of some factory, and not its own."""
+
 
 @dataclass(frozen=True)
 class PeerCertificate:
@@ -43,26 +46,44 @@ class StdlibBackend:
     :param context: the context, a client's or a server's.
     :param server_side: whether this is the server.
     :param server_hostname: the name to ask for, and to verify if the context verifies names. None for none.
+    :param protocols: what to settle by ALPN, the most wanted first; None to leave that to the context.
     :raises ValueError: if the context verifies names and there is none.
     """
 
     def __init__(
-        self, context: ssl.SSLContext, server_side: bool, server_hostname: str | None = None
+        self,
+        context: ssl.SSLContext,
+        server_side: bool,
+        server_hostname: str | None = None,
+        protocols: list[bytes] | None = None,
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._context = context
+        self._protocols = protocols
         if not server_side:
             check_name(context, server_hostname)
+        self._set_protocols()
         self._server = None if server_side else (server_hostname, context.verify_mode, context.check_hostname)
         session = None if server_side else take_session(context, self._server)
         self.handle = context.wrap_bio(
             self._incoming, self._outgoing, server_side, server_hostname, session=session
         )
 
+    def _set_protocols(self) -> None:
+        """``ssl`` has no ALPN for a connection, only for its context, which several factories may share."""
+        context = self._context
+        if self._protocols is not None:
+            context.set_alpn_protocols([protocol.decode("ascii") for protocol in self._protocols])
+            vars(context)[SET_HERE] = True
+        elif SET_HERE in vars(context):
+            context.set_alpn_protocols([])
+
     def handshake(self, data: bytes) -> bool:
         """Go on with the handshake; see :meth:`TLSBackend.handshake`."""
         self._incoming.write(data)
+        if self._server is None:  # the choice is made as the client's offer is read
+            self._set_protocols()
         try:
             self.handle.do_handshake()
         except ssl.SSLWantReadError:
