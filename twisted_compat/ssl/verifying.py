@@ -14,8 +14,8 @@ from OpenSSL import SSL
 from OpenSSL._util import ffi, lib  # where the texts are; pyOpenSSL has no public way to them
 from OpenSSL.crypto import X509
 from service_identity import VerificationError
+from service_identity.cryptography import extract_patterns
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
-from service_identity.pyopenssl import extract_patterns
 
 from twisted_compat.failure import Failure
 
@@ -70,7 +70,7 @@ def checks_name(host: str, is_name: bool) -> VerifyCallback:
             if depth != 0:
                 return chain_is_good  # the names of authorities don't matter
             try:
-                verify_service_identity(extract_patterns(certificate), [expected], [])
+                verify_service_identity(extract_patterns(certificate.to_cryptography()), [expected], [])
             except VerificationError:
                 connection.get_app_data().failVerification(Failure())
                 return False
