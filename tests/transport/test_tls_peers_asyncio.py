@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -153,7 +154,9 @@ async def test_we_end_our_half(certificates: Any, library: str, side: str) -> No
         await until(lambda: pair.ours.halves == ["write", "read"] or pair.ours.reasons)
         pair.ours.transport.loseConnection()
         await until(lambda: pair.ours.reasons)
-    assert pair.ours.ended == ["ConnectionDone"]
+    # asyncio of Python 3.10 closes before it has sent the close_notify that it has made.
+    old = sys.version_info < (3, 11) and type(asyncio.get_running_loop()).__module__.startswith("asyncio")
+    assert pair.ours.ended == ["ConnectionLost" if old else "ConnectionDone"]
 
 
 @libraries
@@ -270,6 +273,7 @@ async def test_their_client_starts_tls_in_mid_stream(certificates: Any, library:
         ours.transport.write(BIG)
         ours.transport.loseConnection()
         await until(lambda: len(theirs.received) == len(BIG) and theirs.lost and ours.reasons)
+        theirs.transport.close()  # that it has been lost is not enough for Python 3.10
     assert theirs.received == BIG
     assert ours.ended == ["ConnectionDone"]
 
