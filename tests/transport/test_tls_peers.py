@@ -19,6 +19,7 @@ from tests.transport.tls_programs import (
     Peer,
     Serving,
     Speaker,
+    libraries,
     named_in,
     opened,
     openssl_client,
@@ -27,8 +28,6 @@ from tests.transport.tls_programs import (
 from twisted_compat import AsyncioReactor
 
 HERE = "127.0.0.1"
-LIBRARIES = ("stdlib", "pyopenssl")
-libraries = pytest.mark.parametrize("library", LIBRARIES)
 VERSIONS = {"TLSv1.2": "-no_tls1_3", "TLSv1.3": "-tls1_3"}
 
 

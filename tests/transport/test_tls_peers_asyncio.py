@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 
 from tests.support import until, within
-from tests.transport.tls_programs import Dialling, Peer, Serving, Speaker, named_in, opened
+from tests.transport.tls_programs import Dialling, Peer, Serving, Speaker, libraries, named_in, opened
 from twisted_compat import AsyncioReactor
 
 HERE = "127.0.0.1"
 BIG = bytes(range(256)) * (1 << 13) + b"the end"  # 2 MiB: more than any kernel keeps for a socket
-
-libraries = pytest.mark.parametrize("library", ["stdlib", "pyopenssl"])
 
 
 class Streams:

@@ -9,13 +9,11 @@ import pytest
 
 from tests.support import until
 from tests.transport.programs import Ended, ran
-from tests.transport.tls_programs import Serving, Speaker, named_in
+from tests.transport.tls_programs import Serving, Speaker, libraries, named_in
 from twisted_compat import AsyncioReactor
 
 HERE = "127.0.0.1"
 BODY = bytes(range(256)) * 4096 + b"the end"  # 1 MiB: many records, and more than one turn can send
-
-libraries = pytest.mark.parametrize("library", ["stdlib", "pyopenssl"])
 
 
 class Pages(Speaker):

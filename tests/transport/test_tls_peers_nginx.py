@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from tests.support import until, within
-from tests.transport.tls_programs import Dialling, Nginx, Serving, Speaker, named_in, nginx, opened
+from tests.transport.tls_programs import Dialling, Nginx, Serving, Speaker, libraries, named_in, nginx, opened
 from twisted_compat import AsyncioReactor
 
 HERE = "127.0.0.1"
 BIG = bytes(range(256)) * (1 << 13) + b"the end"  # 2 MiB: more than any kernel keeps for a socket
 
-libraries = pytest.mark.parametrize("library", ["stdlib", "pyopenssl"])
 
 SERVERS = """
 server {{

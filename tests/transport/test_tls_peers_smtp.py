@@ -17,7 +17,7 @@ from zope.interface import implementer
 from tests.support import DEADLINE, skip_without, until, within
 from tests.transport.programs import ran
 from tests.transport.recorders import Connecting, Listening
-from tests.transport.tls_programs import openssl_client
+from tests.transport.tls_programs import libraries, openssl_client
 from twisted_compat import AsyncioReactor
 from twisted_compat.interfaces import IHandshakeListener
 from twisted_compat.protocols.basic import LineReceiver
@@ -25,8 +25,6 @@ from twisted_compat.protocols.basic import LineReceiver
 HERE = "127.0.0.1"
 SENDER, RECIPIENT = "ann@example.org", "bob@example.org"
 MESSAGE = "Subject: a word\r\n\r\n" + "Dear Bob,\r\n" * 3000
-
-libraries = pytest.mark.parametrize("library", ["stdlib", "pyopenssl"])
 
 
 # A server of ours

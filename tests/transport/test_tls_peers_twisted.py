@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tests.support import TWISTED_IS_INSTALLED, until
-from tests.transport.tls_programs import Dialling, Service, Serving, Speaker, named_in, opened, script
+from tests.transport.tls_programs import (
+    Dialling,
+    Service,
+    Serving,
+    Speaker,
+    libraries,
+    named_in,
+    opened,
+    script,
+)
 from twisted_compat import AsyncioReactor
 
 pytestmark = pytest.mark.skipif(not TWISTED_IS_INSTALLED, reason="Twisted is not installed")
@@ -16,7 +25,6 @@ pytestmark = pytest.mark.skipif(not TWISTED_IS_INSTALLED, reason="Twisted is not
 HERE = "127.0.0.1"
 BIG = bytes(range(256)) * (1 << 12) + b"the end"  # 1 MiB: more than any kernel keeps for a socket
 
-libraries = pytest.mark.parametrize("library", ["stdlib", "pyopenssl"])
 
 TWISTED = """
 import sys

@@ -4,6 +4,7 @@ a module's tests do; and what those tests have at their own end."""
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from subprocess import PIPE, STDOUT
 from typing import Any
 
+import pytest
 from zope.interface import implementer
 
 from tests.support import DEADLINE, eventually, skip_without, until
@@ -31,6 +33,7 @@ __all__ = [
     "Serving",
     "Speaker",
     "der",
+    "libraries",
     "named_in",
     "nginx",
     "opened",
@@ -41,6 +44,20 @@ __all__ = [
 ]
 
 HERE = "127.0.0.1"
+
+libraries = pytest.mark.parametrize(
+    "library",
+    [
+        "stdlib",
+        pytest.param(
+            "pyopenssl",
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("OpenSSL") is None, reason="pyOpenSSL is not installed"
+            ),
+        ),
+    ],
+)
+"""A test with the contexts of each library at our end."""
 
 
 def require(program: str) -> None:
