@@ -72,11 +72,12 @@ def run(*arguments: str, directory: Path, dev: bool = True) -> subprocess.Comple
     )
 
 
-# Datagrams and UNIX sockets
+# Datagrams and UNIX sockets, TLS
 
 
-def test_datagrams_and_unix(tmp_path: Path) -> None:
-    programs = unnamed("datagrams-and-unix")
+@pytest.mark.parametrize("page", ["datagrams-and-unix", "tls"])
+def test_programs_of_one_file(tmp_path: Path, page: str) -> None:
+    programs = unnamed(page)
     assert len(programs) == 2
     for program in programs:
         done = run("-c", program, directory=tmp_path)

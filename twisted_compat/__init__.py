@@ -2,11 +2,11 @@
 
 The layers, from the bottom; each imports only what is below it:
 
-1. vocabulary: ``interfaces``, ``address``, ``error``, ``failure``, ``protocol``, ``defer``, ``protocols``;
+1. vocabulary: ``interfaces``, ``address``, ``error``, ``failure``, ``protocol``, ``defer``;
    ``vocabulary`` ties them together, ``current`` knows which reactor is meant
-2. ``transport``: descriptors, TCP connections and ports
+2. ``transport``: descriptors, connections and ports, TLS
 3. ``adapter``: a loop as a reactor
-4. ``task``, ``threads``: what stands on a reactor
+4. ``task``, ``threads``, ``protocols``, ``ssl``: what stands on a reactor
 5. ``bridge``: to and from asyncio's own words
 
 This page adds what asyncio programs start from: :class:`AsyncioReactor`, :func:`run`,
