@@ -190,3 +190,27 @@ def test_a_callback_that_raises_ends_the_connection(certificates: Certificates, 
     assert side.state == "FAILED"
     assert isinstance(side.engine.failure, LookupError)
     assert other.state == "FAILED", "it is told by an alert"
+
+
+@each_library
+def test_factories_that_share_a_context_speak_what_is_theirs(
+    certificates: Certificates, library: str
+) -> None:
+    """Also while both have connections that have just begun."""
+    context = certificates.server_context(library)
+    speaking = [Speaking(b"one"), Speaking(b"two"), Speaking()]
+    servers = [side_of(context, True, factory=factory) for factory in speaking]
+    clients = [
+        side_of(certificates.client_context(), False, factory=Speaking(b"two", b"one")) for _ in servers
+    ]
+    assert [settled(*pair) for pair in zip(clients, servers, strict=True)] == [b"one", b"two", None]
+
+
+@each_library
+def test_clients_that_share_a_context_offer_what_is_theirs(certificates: Certificates, library: str) -> None:
+    context = certificates.client_context(library)
+    clients = [side_of(context, False, factory=Speaking(*offered)) for offered in ((b"one",), (b"two",), ())]
+    servers = [
+        side_of(certificates.server_context(), True, factory=Speaking(b"one", b"two")) for _ in clients
+    ]
+    assert [settled(*pair) for pair in zip(clients, servers, strict=True)] == [b"one", b"two", None]
