@@ -1,4 +1,5 @@
-"""Every async test runs on stdlib asyncio and on uvloop, each with the loop's debug mode off and on."""
+"""Every async test runs on stdlib asyncio and on uvloop, each with the loop's debug mode off and on; or off alone
+where it is marked ``without_debug``, as what a peer is told has nothing to do with that."""
 
 from __future__ import annotations
 
@@ -47,6 +48,7 @@ def _debug(factory: Callable[[], asyncio.AbstractEventLoop]) -> Callable[[], asy
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
 if uvloop is not None:
     LOOPS["uvloop"] = uvloop.new_event_loop
+PLAIN_LOOPS = dict(LOOPS)
 LOOPS |= {f"{name}-debug": _debug(factory) for name, factory in list(LOOPS.items())}
 
 
@@ -59,7 +61,7 @@ def pytest_collection_finish() -> None:
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return LOOPS
+    return PLAIN_LOOPS if item.get_closest_marker("without_debug") else LOOPS
 
 
 @pytest.fixture(scope="session")
