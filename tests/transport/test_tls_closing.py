@@ -13,20 +13,17 @@ import pytest
 from tests.certificates import LIBRARIES
 from tests.support import until
 from tests.transport.peers import errors, turns
-from tests.transport.recorders import Listening
 from tests.transport.tls_pairs import (
     Ear,
     HalfEar,
     Opposite,
     abort,
-    connect,
     facing,
     lose,
     lost,
     numbered,
     pair,
 )
-from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLost
 
 MEGABYTE = 1 << 20
@@ -137,6 +134,16 @@ async def test_closing_inside_a_callback(
             await lost(ear, reason)
             assert ear.events[-2:-1] == [where] or where == "lost"
     assert errors(caplog) == []
+
+
+async def test_a_connector_disconnects_in_good_order(certificates: Any) -> None:
+    data = numbered(300_000)
+    async with pair(certificates) as both:
+        both.client.transport.write(data)
+        both.connector.disconnect()
+        await both.over()
+        assert both.server.received == data
+        assert all(end.reason.check(ConnectionDone) for end in both.ends)
 
 
 async def test_closing_twice_is_closing_once(certificates: Any) -> None:
@@ -343,43 +350,3 @@ async def test_a_reset_is_a_loss(certificates: Any, library: str) -> None:
             both.other.reset()
             await lost(both.ear, ConnectionLost)
             assert "read_lost" not in both.ear.events
-
-
-# Protocols that raise
-
-
-@pytest.mark.parametrize("where", ["made", "handshake", "data", "read_lost", "write_lost", "lost"])
-async def test_an_exception_ends_its_connection_alone_and_is_logged_once(
-    certificates: Any, where: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(ear: Ear) -> None:
-        raise ZeroDivisionError(f"in {where}")
-
-    async with AsyncioReactor() as reactor:
-        ears = [HalfEar(**{where: fail}), Ear()]
-        listening = Listening(build=lambda addr: ears[len(listening.protocols)])
-        port = reactor.listenSSL(0, listening, certificates.server_context(), interface="127.0.0.1")
-        client = Ear(handshake=lambda ear: ear.transport.write(b"x"))
-        connect(reactor, port.getHost().port, client, certificates.client_context())
-        if where == "write_lost":
-            await until(lambda: ears[0].opened)
-            ears[0].transport.loseWriteConnection()
-        elif where == "read_lost":
-            await until(lambda: ears[0].received)
-            lose(client)
-        elif where == "lost":
-            await until(lambda: ears[0].received)
-            abort(client)
-        await until(lambda: client.lost and ears[0].lost)
-        await turns()
-        assert ears[0].events.count("lost") == 1
-        if where == "lost":
-            assert ears[0].reason.check(ConnectionLost)
-        else:
-            assert ears[0].reason.check(ZeroDivisionError)
-            assert ears[0].reason.getErrorMessage() == f"in {where}"
-        [record] = errors(caplog)
-        assert record.exc_info is not None and record.exc_info[0] is ZeroDivisionError
-        another = Ear()
-        connect(reactor, port.getHost().port, another, certificates.client_context())
-        await until(lambda: another.opened and ears[1].opened)

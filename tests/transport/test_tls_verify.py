@@ -39,6 +39,7 @@ async def refusing(
         await both.over()
         assert server.events == ["made", "lost"] and not server.received
         assert both.connecting.events == ["start", "connecting", "lost", "stop"]
+        assert both.connecting.reasons[0].value is client.reason.value
         yield server, client
 
 

@@ -333,7 +333,7 @@ async def facing(
     :param library: whose context ours is, where none is given.
     :param opened: whether to wait for the handshake; else the other has not begun it.
     :param plain: ours is a connection without TLS so far.
-    :param narrow: the kernel holds little of what nobody reads.
+    :param narrow: the kernel holds little of what is on its way.
     :param options: those of ``listenSSL`` or ``connectSSL``.
     """
     ear = ear or Ear()
@@ -342,7 +342,8 @@ async def facing(
         skt = stack.enter_context(socket.socket())
         skt.setblocking(False)
         if narrow:
-            skt.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                skt.setsockopt(socket.SOL_SOCKET, option, 1 << 14)
         async with AsyncioReactor() as reactor:
             if role == "server":
                 context = context or certificates.server_context(library)
@@ -367,8 +368,9 @@ async def facing(
             try:
                 await until(lambda: ear.events)
                 if narrow:
-                    beneath = ear.transport if plain else ear.transport.transport
-                    beneath.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+                    beneath = (ear.transport if plain else ear.transport.transport).getHandle()
+                    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                        beneath.setsockopt(socket.SOL_SOCKET, option, 1 << 14)
                 both = Facing(reactor, ear, other)
                 if opened and not plain:
                     await both.opened()
