@@ -1,5 +1,5 @@
-"""Every async test runs on stdlib asyncio and on uvloop, each with the loop's debug mode off and on; or off alone
-where it is marked ``without_debug``, as what a peer is told has nothing to do with that."""
+"""Every async test runs on stdlib asyncio and on uvloop, each with the loop's debug mode off and on; or off
+alone where it is marked ``without_debug``, as what a peer is told has nothing to do with that."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from twisted_compat.transport.tls_sessions import keep_session, take_session
 
 __all__ = ["PeerCertificate", "StdlibBackend", "check_name"]
 
+SESSIONS_LEAK = sys.version_info < (3, 12, 7) or (3, 13) <= sys.version_info < (3, 13, 1)
+"""Whether each reading of a session costs its memory for ever (CPython's issue 116810)."""
 SET_HERE = "_twisted_compat_alpn"
 """A context with this attribute has the protocols of some factory, and not its own."""
 
@@ -138,7 +141,7 @@ class StdlibBackend:
         return None if name is None else name.encode("ascii")
 
     def keep_session(self) -> None:
-        """Keep a client's session for the next connection."""
-        session = None if self._server is None else self.handle.session
+        """Keep a client's session for the next connection, except where Python would lose its memory."""
+        session = None if self._server is None or SESSIONS_LEAK else self.handle.session
         if session is not None:
             keep_session(self._context, self._server, session)
