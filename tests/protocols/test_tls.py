@@ -21,6 +21,7 @@ from twisted_compat.failure import Failure
 from twisted_compat.interfaces import IProtocolFactory, ISSLTransport, ITransport
 from twisted_compat.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
+pytestmark = pytest.mark.without_debug
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 

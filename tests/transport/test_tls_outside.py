@@ -22,6 +22,7 @@ from twisted_compat.error import ConnectionDone, TimeoutError
 
 SHORT = 0.05  # seconds
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+pytestmark = pytest.mark.without_debug
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 with_each_version = pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 

@@ -19,6 +19,7 @@ from twisted_compat.interfaces import IHandshakeListener, INegotiated, ISSLTrans
 from twisted_compat.protocols import basic
 
 MEGABYTE = 1 << 20
+pytestmark = pytest.mark.without_debug
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 

@@ -21,6 +21,7 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone
 from twisted_compat.interfaces import IProtocolNegotiationFactory
 
+pytestmark = pytest.mark.without_debug
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 
