@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.certificates import LIBRARIES, Certificates
+from tests.certificates import LIBRARIES, Certificates, Pair
 from tests.transport.test_tls_engine import each_library, each_pair, each_version, portions
 from tests.transport.tls_bytes import (
     ALERT,
@@ -212,6 +213,21 @@ def test_a_certificate_that_is_refused(
     has_failed(other)
 
 
+@each_library
+def test_a_certificate_beyond_all_bounds(
+    contexts: Contexts, certificates: Certificates, library: str, tmp_path: Path
+) -> None:
+    """OpenSSL takes 100 KiB."""
+    names = [f"name-{number}.{'x' * 60}.{'y' * 60}.{'z' * 60}.example" for number in range(550)]
+    huge = Pair(certificates.authority.issue_cert("localhost", *names), tmp_path, "huge")
+    one = contexts.side(library, False)
+    other = side_of(certificates.server_context(library, huge), True)
+    talk(one, other)
+    has_failed(one)
+    assert "excessive message size" in str(one.engine.failure)
+    has_failed(other)
+
+
 # Broken bytes.
 
 
@@ -301,7 +317,7 @@ REARRANGED: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "played again later": lambda flight: [flight[0], flight[1], flight[0]],
     "in another order": lambda flight: [flight[0], flight[2], flight[1]],
     "one lost": lambda flight: [flight[0], flight[2]],
-    "one cut short": lambda flight: [flight[0], flight[1][:-1], flight[2]],
+    "one cut short": lambda flight: [flight[0], flight[1][:-4], flight[2]],
     "one without its header": lambda flight: [flight[0], flight[1][5:], flight[2]],
     "one without an end": lambda flight: [flight[0], record(APPLICATION, flight[1][5:-16]), flight[2]],
     "amid another": lambda flight: [flight[0], flight[1][:9], flight[2], flight[1][9:]],

@@ -76,6 +76,22 @@ def test_new_keys(forged: Callable[[str, bool], Forged], library: str, server: b
 
 @each_library
 @each_side
+def test_new_keys_after_our_own_end(
+    forged: Callable[[str, bool], Forged], library: str, server: bool
+) -> None:
+    """What follows is received all the same."""
+    case = forged(library, server)
+    side, forger = case.side, case.forger
+    case.peer.take(side.send(b"data", CLOSE))
+    side.take(forger.key_update(answer=True) + forger.record(APPLICATION, b"one, "))
+    side.take(forger.key_update(answer=True))
+    side.take(forger.record(APPLICATION, b"two") + forger.alert(CLOSE_NOTIFY))
+    assert side.plain == b"one, two" and side.events == ["open", "data", "closed"]
+    assert case.peer.events == ["open", "data", "closed"]
+
+
+@each_library
+@each_side
 def test_padding_and_empty_records(forged: Callable[[str, bool], Forged], library: str, server: bool) -> None:
     case = forged(library, server)
     side, forger = case.side, case.forger

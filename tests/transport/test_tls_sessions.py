@@ -11,10 +11,17 @@ import pytest
 
 from tests.certificates import LIBRARIES, Certificates
 from tests.transport.tls_bytes import CLOSE, VERSIONS, Side, limited, side_of, talk
+from twisted_compat.transport import tls_stdlib
 from twisted_compat.transport.tls_sessions import MOST, keep_session, take_session
 
 each_library = pytest.mark.parametrize("library", LIBRARIES)
 each_version = pytest.mark.parametrize("version", VERSIONS)
+
+
+@pytest.fixture(autouse=True)
+def sessions_may_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python loses in these few tests is nothing."""
+    monkeypatch.setattr(tls_stdlib, "SESSIONS_LEAK", False)
 
 
 class Servers:
@@ -157,6 +164,17 @@ def test_servers_keep_what_is_theirs(certificates: Certificates, library: str) -
         resumed.append(client.engine.backend.handle.session_reused)
     assert resumed == [False, True]
     assert vars(server_context) == known
+
+
+def test_none_is_read_where_python_would_never_free_it(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_stdlib, "SESSIONS_LEAK", True)
+    read = []
+    monkeypatch.setattr(ssl.SSLObject, "session", property(read.append))
+    servers, context = Servers(certificates), certificates.client_context()
+    assert [servers.meets(context) for _ in range(3)] == [False] * 3
+    assert read == []
 
 
 # Where they are kept.

@@ -53,6 +53,23 @@ def test_the_clients_certificate(certificates: Certificates) -> None:
     assert ((("commonName", "a client"),)) in certificate.info["subject"]
 
 
+def test_a_server_that_asks_for_a_certificate_later(certificates: Certificates) -> None:
+    """Authentication after the handshake (RFC 8446, 4.6.2), which a client's context may offer."""
+    context, other = certificates.client_context(pair=certificates.client), certificates.server_context()
+    context.post_handshake_auth = other.post_handshake_auth = True
+    other.load_verify_locations(certificates.ca_path)
+    other.verify_mode = ssl.CERT_OPTIONAL
+    client = Side(TLSEngine(StdlibBackend(context, False, "localhost")))
+    server = Side(Reference(other, True, None))
+    talk(client, server)
+    assert server.engine.tls.getpeercert() is None
+    server.engine.tls.verify_client_post_handshake()
+    client.take(server.send(b"and now?"))
+    server.take(client.outgoing())
+    assert (("commonName", "a client"),) in server.engine.tls.getpeercert()["subject"]
+    assert client.events == ["open", "data"] and server.events == ["open"]
+
+
 def test_what_was_not_verified_says_nothing(certificates: Certificates) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
