@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.certificates import LIBRARIES
 from tests.support import until
 from tests.transport.peers import turns
-from tests.transport.tls_pairs import HalfEar, numbered, pair
+from tests.transport.tls_pairs import Ear, HalfEar, facing, lost, numbered, pair
 from twisted_compat.error import ConnectionDone
 
 
@@ -117,4 +117,90 @@ def test_what_was_written_before_closing_arrives(
     finally:
         with contextlib.suppress(NotImplementedError):
             loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+# What a protocol does whenever it is given something: now, and on the next turn.
+HABITS: dict[str, tuple[str, str]] = {
+    "reads": ("", ""),
+    "blinks": ("pause resume", ""),
+    "rests": ("pause", "resume"),
+    "rests twice": ("pause pause", "resume resume"),
+    "hesitates": ("pause", "resume pause resume"),
+    "resumes": ("resume", "resume"),
+}
+
+
+@given(
+    messages=st.lists(st.one_of(st.integers(1, 50), st.integers(1, 60_000)), min_size=1, max_size=6),
+    cuts=st.lists(st.one_of(st.integers(1, 40), st.integers(1, 20_000)), min_size=1, max_size=6),
+    buffer_size=st.sampled_from([50, 1_000, 65_536]),
+    habits=st.lists(st.sampled_from(list(HABITS)), min_size=1, max_size=5),
+    library=st.sampled_from(LIBRARIES),
+)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_however_it_comes_and_is_taken_it_is_in_order(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+    certificates: Any,
+    messages: list[int],
+    cuts: list[int],
+    buffer_size: int,
+    habits: list[str],
+    library: str,
+) -> None:
+    """TLS in pieces of any size, each given to a protocol that pauses and resumes as it likes."""
+    context = certificates.server_context(library)
+    total = sum(messages)
+    cut = max(cuts[0], total // 150)  # not too many pieces
+
+    def begin(ear: Ear) -> None:
+        ear.transport.bufferSize = max(buffer_size, total // 150)
+        ear.transport.startTLS(context)
+        act(ear)
+
+    def act(ear: Ear) -> None:
+        nonlocal count
+        now, then = HABITS[habits[count % len(habits)]]
+        count += 1
+        do(ear, now)
+        ear.transport.reactor.callLater(0, do, ear, then)
+
+    def do(ear: Ear, what: str) -> None:
+        for word in what.split():
+            getattr(ear.transport, f"{word}Producing")()
+
+    async def converse() -> None:
+        ear = Ear(made=begin, handshake=act, data=act)
+        async with facing(certificates, ear, plain=True) as both:
+            send = both.other.send
+
+            async def in_pieces(data: bytes) -> None:
+                for place in range(0, len(data), cut):
+                    await send(data[place : place + cut])
+                    await turns(cuts[place % len(cuts)] % 3)
+
+            wire, start = b"", 0
+
+            async def hold(data: bytes) -> None:
+                nonlocal wire
+                wire += data
+
+            async def opening(data: bytes) -> None:
+                both.other.send = hold  # what ends the handshake comes with the first data
+                await in_pieces(data)
+
+            both.other.send = opening
+            await both.other.handshake()
+            for size in messages:
+                wire += both.other.encrypted(numbered(size, start))
+                start += size
+            await in_pieces(wire + both.other.farewell())
+            await lost(ear, ConnectionDone)
+            assert ear.received == numbered(total)
+
+    count = 0
+    loop = loop_factory()
+    try:
+        loop.run_until_complete(converse())
+    finally:
         loop.close()
