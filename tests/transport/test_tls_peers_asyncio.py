@@ -15,6 +15,8 @@ from tests.support import until, within
 from tests.transport.tls_programs import Dialling, Peer, Serving, Speaker, libraries, named_in, opened
 from twisted_compat import AsyncioReactor
 
+pytestmark = pytest.mark.without_debug
+
 HERE = "127.0.0.1"
 BIG = bytes(range(256)) * (1 << 13) + b"the end"  # 2 MiB: more than any kernel keeps for a socket
 

@@ -12,6 +12,8 @@ from tests.transport.programs import Ended, ran
 from tests.transport.tls_programs import Serving, Speaker, libraries, named_in
 from twisted_compat import AsyncioReactor
 
+pytestmark = pytest.mark.without_debug
+
 HERE = "127.0.0.1"
 BODY = bytes(range(256)) * 4096 + b"the end"  # 1 MiB: many records, and more than one turn can send
 

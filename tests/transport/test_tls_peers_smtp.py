@@ -22,6 +22,8 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.interfaces import IHandshakeListener
 from twisted_compat.protocols.basic import LineReceiver
 
+pytestmark = pytest.mark.without_debug
+
 HERE = "127.0.0.1"
 SENDER, RECIPIENT = "ann@example.org", "bob@example.org"
 MESSAGE = "Subject: a word\r\n\r\n" + "Dear Bob,\r\n" * 3000

@@ -20,7 +20,10 @@ from tests.transport.tls_programs import (
 )
 from twisted_compat import AsyncioReactor
 
-pytestmark = pytest.mark.skipif(not TWISTED_IS_INSTALLED, reason="Twisted is not installed")
+pytestmark = [
+    pytest.mark.without_debug,
+    pytest.mark.skipif(not TWISTED_IS_INSTALLED, reason="Twisted is not installed"),
+]
 
 HERE = "127.0.0.1"
 BIG = bytes(range(256)) * (1 << 12) + b"the end"  # 1 MiB: more than any kernel keeps for a socket

@@ -24,6 +24,7 @@ from tests.support import DEADLINE, eventually, skip_without, until
 from tests.transport.programs import Program, running
 from tests.transport.recorders import Connecting, Listening, Recorder
 from twisted_compat.interfaces import IHalfCloseableProtocol, IHandshakeListener, IProtocolNegotiationFactory
+from twisted_compat.transport.tls_stdlib import SESSIONS_LEAK
 
 __all__ = [
     "Dialling",
@@ -40,6 +41,7 @@ __all__ = [
     "openssl_client",
     "openssl_server",
     "require",
+    "resumes",
     "script",
 ]
 
@@ -60,10 +62,13 @@ libraries = pytest.mark.parametrize(
 """A test with the contexts of each library at our end."""
 
 
-def require(program: str) -> None:
-    """Skip the test where this program, of the Debian package with its name, is missing."""
+def require(program: str, package: str | None = None) -> None:
+    """Skip the test where this program is missing.
+
+    :param package: Debian's package that it is in, if that has another name.
+    """
     if shutil.which(program) is None:
-        skip_without(program, f"apt-get install {program}")
+        skip_without(program, f"apt-get install {package or program}")
 
 
 # Our end
@@ -152,6 +157,11 @@ def named_in(path: str) -> bytes:
 
     end = "-----END CERTIFICATE-----\n"
     return ssl.PEM_cert_to_DER_cert(Path(path).read_text().partition(end)[0] + end)
+
+
+def resumes(library: str) -> bool:
+    """Whether a client with contexts of this library resumes a session, where it could."""
+    return library == "pyopenssl" or not SESSIONS_LEAK
 
 
 async def opened(factory: Any, count: int = 1) -> Any:
