@@ -6,10 +6,13 @@ writes to what is :class:`Beneath`. Of which kind the layer is, is not known her
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 from zope.interface import providedBy
+
+from twisted_compat.transport.descriptor import FileDescriptor
 
 __all__ = ["MORE_FOR_THE_LAYER", "Beneath", "forget_layer", "put_layer", "take_layer_away"]
 
@@ -28,12 +31,14 @@ MORE_FOR_THE_LAYER = (
 ALL_TOLD = TOLD_TO_THE_LAYER + MORE_FOR_THE_LAYER
 
 
-def put_layer(transport: Any, layer: Any, also: tuple[str, ...] = ()) -> Beneath:
+def put_layer(transport: Any, layer: Any, also: tuple[str, ...] = (), at_once: int | None = None) -> Beneath:
     """Make ``layer`` the protocol of ``transport``, and what a protocol calls there go through it.
 
     :param transport: a connected transport of ours with a protocol.
     :param layer: has the methods of a transport and of a protocol.
     :param also: which of ``MORE_FOR_THE_LAYER`` it has as well.
+    :param at_once: how much, in bytes, is worth sending at once. Then that much is received at once, too,
+        into a buffer that all layers of the thread share: this one has to copy what it is given.
     :returns: what the layer is to write to.
     """
     transport.protocol = layer
@@ -42,7 +47,22 @@ def put_layer(transport: Any, layer: Any, also: tuple[str, ...] = ()) -> Beneath
     # layer, which most are, has to ask whether there is one.
     for name in TOLD_TO_THE_LAYER + ASKED_OF_THE_LAYER + also:
         setattr(transport, name, getattr(layer, name))
+    if at_once is not None and isinstance(transport, FileDescriptor):
+        descriptor: Any = transport
+        descriptor.SEND_LIMIT = max(descriptor.SEND_LIMIT, at_once)
+        descriptor.read_buffer = _shared_buffer(at_once)
     return Beneath(transport)
+
+
+_shared = threading.local()
+
+
+def _shared_buffer(size: int) -> memoryview:
+    """One buffer for each thread: so much in new bytes for each reading takes longer than more readings."""
+    buffer: memoryview | None = getattr(_shared, "buffer", None)
+    if buffer is None or len(buffer) < size:
+        buffer = _shared.buffer = memoryview(bytearray(size))
+    return buffer
 
 
 def take_layer_away(transport: Any, protocol: Any) -> None:
@@ -52,6 +72,7 @@ def take_layer_away(transport: Any, protocol: Any) -> None:
     """
     forget_layer(transport, answers_too=True)
     transport.protocol = protocol
+    transport.read_buffer = None
     transport.TLS = type(transport).TLS
 
 

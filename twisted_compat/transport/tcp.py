@@ -44,6 +44,8 @@ class Connection(FileDescriptor):
     """Whether this side made the connection, and so is TLS's client unless told otherwise."""
     TLS = False
     """Whether TLS has been started on it."""
+    read_buffer: memoryview | None = None
+    """Where to read to, in the place of new bytes, if the protocol copies what it is given, as TLS does."""
     reason_above: Any = None
     """Why it is lost, a Failure, where TLS knows better."""
     asked_host: str | None = None
@@ -92,8 +94,13 @@ class Connection(FileDescriptor):
         :returns: what the protocol's ``dataReceived`` returned; ConnectionDone at the end of the stream;
             ConnectionLost if reading failed.
         """
+        shared = self.read_buffer
         try:
-            data = self.socket.recv(self.bufferSize)
+            data: Any
+            if shared is None:
+                data = self.socket.recv(self.bufferSize)
+            else:
+                data = shared[: self.socket.recv_into(shared)]
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:

@@ -24,7 +24,7 @@ from twisted_compat.interfaces import (
     ISSLTransport,
     ISystemHandle,
 )
-from twisted_compat.transport.buffer import WriteBuffer
+from twisted_compat.transport.buffer import LARGE, WriteBuffer
 from twisted_compat.transport.delayed import call_off
 from twisted_compat.transport.descriptor import FileDescriptor, as_bytes
 from twisted_compat.transport.introduce import log_prefix
@@ -121,9 +121,7 @@ class TLSTransport:
         engine = TLSEngine(self.factory.make_backend(self))
         if isinstance(transport, (FileDescriptor, TLSTransport)):
             # Others who close it, or write there, do so through the layer: a connector, the stopping reactor.
-            if isinstance(transport, FileDescriptor):
-                transport.SEND_LIMIT = max(transport.SEND_LIMIT, _SENT_AT_ONCE)
-            transport = put_layer(transport, self, also=MORE_FOR_THE_LAYER)
+            transport = put_layer(transport, self, also=MORE_FOR_THE_LAYER, at_once=_SENT_AT_ONCE)
         self.transport = transport
         self._write_beneath = transport.write
         self.engine = engine
@@ -160,7 +158,7 @@ class TLSTransport:
 
     # From the peer
 
-    def dataReceived(self, data: bytes) -> Any:
+    def dataReceived(self, data: bytes | memoryview) -> Any:
         """Ciphertext has come (IProtocol).
 
         :returns: what the protocol's ``dataReceived`` returned.
@@ -168,23 +166,39 @@ class TLSTransport:
         engine = self.engine
         if engine is None:
             return None
-        plaintext = engine.receive(data)
+        records = engine.receive_records(data)
         if engine.news or self._paused or self.disconnecting:
-            return self._received(engine, plaintext)
-        if not plaintext:
+            return self._received(engine, records)
+        if not records:
             return None
         # _deliver, spelled out: nearly everything that comes goes this way
         self._delivering = True
         try:
-            return self.wrappedProtocol.dataReceived(plaintext)
+            if len(records) > 1:
+                return self._give(records)
+            return self.wrappedProtocol.dataReceived(records[0])
         finally:
             self._delivering = False
             if self.unsent.size:
                 self.flush()
 
-    def _received(self, engine: TLSEngine, plaintext: bytes) -> Any:
+    def _give(self, records: list[bytes]) -> Any:
+        """Give the protocol several records. Large ones are not joined, which would take as long as half of
+        their decryption; it may want no more after the first of them."""
+        if sum(map(len, records)) < LARGE * len(records):
+            return self.wrappedProtocol.dataReceived(b"".join(records))
+        for index, record in enumerate(records):
+            if self._paused or self.disconnecting or self.engine is None:
+                self._held += b"".join(records[index:])
+                break
+            result = self.wrappedProtocol.dataReceived(record)
+            if result:
+                return result
+        return None
+
+    def _received(self, engine: TLSEngine, records: list[bytes]) -> Any:
         """What is rare: the handshake went on, an end has come, or nobody is to be told now."""
-        self._held += plaintext
+        self._held += b"".join(records)
         self.send_out()
         if self._handshaking and engine.state is EngineState.OPEN and self._ending.reason is None:
             self._handshake_done(engine)

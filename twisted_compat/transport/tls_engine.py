@@ -30,14 +30,15 @@ class TLSBackend(Protocol):
     def handle(self) -> Any:
         """The library's own object."""
 
-    def handshake(self, data: bytes) -> bool:
+    def handshake(self, data: bytes | memoryview) -> bool:
         """Take ``data`` from the peer, and go on with the handshake as far as it goes.
 
         :returns: whether it is through.
         """
 
-    def receive(self, data: bytes, plaintext: list[bytes]) -> bool:
+    def receive(self, data: bytes | memoryview, plaintext: list[bytes]) -> bool:
         """Take ``data`` from the peer after the handshake; append to ``plaintext`` what becomes readable.
+        Like :meth:`handshake`, it keeps nothing of ``data`` itself, which others will write over.
 
         :returns: whether there may be something to send because of it.
         :raises CloseNotify: after the last of what the peer has sent.
@@ -100,20 +101,27 @@ class TLSEngine:
         """Begin the handshake: a client's first flight is to be sent then."""
         self._handshake(b"")
 
-    def receive(self, data: bytes) -> bytes:
+    def receive(self, data: bytes | memoryview) -> bytes:
         """Take ciphertext from the peer.
 
         What fails is not raised: what came before it is returned all the same, and ``failure`` is set.
 
         :returns: the plaintext that can be read because of it; b"" if there is none.
         """
+        return b"".join(self.receive_records(data))
+
+    def receive_records(self, data: bytes | memoryview) -> list[bytes]:
+        """As :meth:`receive`, for whoever has no need to have it in one piece.
+
+        :returns: the plaintext of each record that has some.
+        """
         plaintext: list[bytes] = []
         if self.state is not EngineState.OPEN or self.peer_closed:
             self.news = True
             if self.state is not EngineState.HANDSHAKING:
-                return b""  # nothing that comes after the end means anything
+                return plaintext  # nothing that comes after the end means anything
             if not self._handshake(data):
-                return b""
+                return plaintext
             data = b""  # what followed the handshake waits in the backend
         else:
             self.news = False
@@ -124,7 +132,7 @@ class TLSEngine:
             self.news = self.peer_closed = True
         except Exception as error:
             self._fail(error)
-        return plaintext[0] if len(plaintext) == 1 else b"".join(plaintext)
+        return plaintext
 
     def send(self, data: bytes | memoryview) -> None:
         """Encrypt ``data``; only while it is open, and before :meth:`close`. What fails is not raised,
@@ -148,7 +156,7 @@ class TLSEngine:
         """Hand out the ciphertext that is to be sent to the peer now."""
         return self.backend.outgoing()
 
-    def _handshake(self, data: bytes) -> bool:
+    def _handshake(self, data: bytes | memoryview) -> bool:
         try:
             if self.backend.handshake(data):
                 self.state = EngineState.OPEN

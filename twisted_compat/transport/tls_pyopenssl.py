@@ -44,7 +44,7 @@ class PyOpenSSLBackend:
             if session is not None:
                 connection.set_session(session)
 
-    def handshake(self, data: bytes) -> bool:
+    def handshake(self, data: bytes | memoryview) -> bool:
         """Go on with the handshake; see :meth:`TLSBackend.handshake`."""
         self._to_send = True
         if data:
@@ -68,7 +68,7 @@ class PyOpenSSLBackend:
             return error
         return SSL.Error([*error.args[0], ("X509", "", text)])
 
-    def receive(self, data: bytes, plaintext: list[bytes]) -> bool:
+    def receive(self, data: bytes | memoryview, plaintext: list[bytes]) -> bool:
         """Decrypt; see :meth:`TLSBackend.receive`."""
         # Each recv that gives something takes at least one record. So when as many have given something as
         # records have come, another one would find nothing and raise, which takes as long as decrypting a
@@ -94,7 +94,7 @@ class PyOpenSSLBackend:
             raise
         return False
 
-    def _count_records(self, data: bytes) -> int:
+    def _count_records(self, data: bytes | memoryview) -> int:
         """How many records ``data`` ends, the one that it ends in the midst of included."""
         position, size, records = self._missing, len(data), 1 if self._missing else 0
         if self._header:
@@ -104,7 +104,7 @@ class PyOpenSSLBackend:
             position += HEADER + (data[position + 3] << 8 | data[position + 4])
             records += 1
         if position < size:
-            self._header = data[position:]
+            self._header = bytes(data[position:])
             self._missing = 0
             return records + 1
         self._missing = position - size

@@ -16,7 +16,7 @@ __all__ = ["PeerCertificate", "StdlibBackend", "check_name"]
 SESSIONS_LEAK = sys.version_info < (3, 12, 7) or (3, 13) <= sys.version_info < (3, 13, 1)
 """Whether each reading of a session costs its memory for ever (CPython's issue 116810)."""
 SET_HERE = "_twisted_compat_alpn"
-"""A context with this attribute has the protocols of some factory, and not its own."""
+"""A context with this attribute has the protocols of some factory, which it says, and not its own."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,16 @@ class StdlibBackend:
 
     def _set_protocols(self) -> None:
         """``ssl`` has no ALPN for a connection, only for its context, which several factories may share."""
-        context = self._context
-        if self._protocols is not None:
-            context.set_alpn_protocols([protocol.decode("ascii") for protocol in self._protocols])
-            vars(context)[SET_HERE] = True
-        elif SET_HERE in vars(context):
-            context.set_alpn_protocols([])
+        context, wanted = self._context, self._protocols
+        set_here = vars(context).get(SET_HERE)
+        if wanted is None and set_here is not None:
+            wanted = []
+        # Not without need: another thread may be looking at them, and Python frees those from before.
+        if wanted is not None and wanted != set_here:
+            context.set_alpn_protocols([protocol.decode("ascii") for protocol in wanted])
+            vars(context)[SET_HERE] = wanted
 
-    def handshake(self, data: bytes) -> bool:
+    def handshake(self, data: bytes | memoryview) -> bool:
         """Go on with the handshake; see :meth:`TLSBackend.handshake`."""
         self._incoming.write(data)
         if self._server is None:  # the choice is made as the client's offer is read
@@ -93,7 +95,7 @@ class StdlibBackend:
             return False
         return True
 
-    def receive(self, data: bytes, plaintext: list[bytes]) -> bool:
+    def receive(self, data: bytes | memoryview, plaintext: list[bytes]) -> bool:
         """Decrypt; see :meth:`TLSBackend.receive`."""
         incoming = self._incoming
         incoming.write(data)
