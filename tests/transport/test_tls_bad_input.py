@@ -24,6 +24,7 @@ from tests.transport.tls_pairs import LOCALHOST, Ear, Opposite, connect, facing,
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone, ConnectionLost
 
+pytestmark = pytest.mark.without_debug
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 as_server_or_client = pytest.mark.parametrize(
     ("role", "library"), [("server", "stdlib"), ("client", "pyopenssl")], ids=["server", "client"]
@@ -319,8 +320,8 @@ async def test_who_floods_after_our_end_is_cut_off(certificates: Certificates, l
 @with_each_library
 async def test_who_does_not_take_our_alert_is_cut_off(certificates: Certificates, library: str) -> None:
     """It doesn't read at all, and what it sends is no TLS any more."""
-    async with facing(certificates, library=library, receive_buffer=4096, ssl_shutdown_timeout=0.1) as both:
-        both.ear.transport.write(bytes(10_000_000))
+    async with facing(certificates, library=library, narrow=True, ssl_shutdown_timeout=0.1) as both:
+        both.ear.transport.write(bytes(2_000_000))
         await turns()
         await both.other.send(record(APPLICATION, b"no record of ours: it has no tag that fits"))
         assert await lost(both.ear, tls_errors(library))

@@ -22,6 +22,7 @@ from tests.transport.tls_pairs import LOCALHOST, Ear, connect, lost
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import TimeoutError as TwistedTimeoutError
 
+pytestmark = pytest.mark.without_debug
 MANY = 200
 
 
