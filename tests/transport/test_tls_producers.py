@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLo
 from twisted_compat.interfaces import IPullProducer, IPushProducer
 
 MEGABYTE = 1 << 20
-MOST = 1 << 16
-"""Bytes: a streaming producer is paused while more than these wait."""
+MOST = MEGABYTE // 2
+"""Bytes: a producer has to wait before so many do."""
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 
@@ -120,7 +121,7 @@ async def test_a_producer_waits_for_a_slow_reader(certificates: Any, kind: Any) 
         while producer.written != before:
             before = producer.written
             await turns(20)
-        assert producer.written < 6 * MOST  # the kernel's buffers are full, and ours
+        assert producer.written < 2 * MOST  # the kernel's buffers are full, and ours
         assert producer.paused is (kind is Push)
         producer.total = MEGABYTE
         assert await both.other.hear(MEGABYTE) == numbered(MEGABYTE)
@@ -129,11 +130,11 @@ async def test_a_producer_waits_for_a_slow_reader(certificates: Any, kind: Any) 
 
 @pytest.mark.parametrize("role", ["server", "client"])
 async def test_a_streaming_producer_waits_for_the_handshake(certificates: Any, role: str) -> None:
-    producer = Push(3 * MOST)
+    producer = Push(MEGABYTE, 20_000)
     async with facing(certificates, Ear(made=producer.feed), role=role, opened=False) as both:
         await until(lambda: producer.paused)
         await turns(10)
-        assert MOST < producer.written <= MOST + producer.piece
+        assert producer.written < MOST
         await both.opened()
         assert await both.other.hear(producer.total) == numbered(producer.total)
         await until(lambda: producer.finished)
@@ -142,10 +143,10 @@ async def test_a_streaming_producer_waits_for_the_handshake(certificates: Any, r
 
 
 async def test_a_pull_producer_waits_for_the_handshake(certificates: Any) -> None:
-    producer = Pull(5 * MOST)
+    producer = Pull(MEGABYTE)
     async with facing(certificates, Ear(made=producer.feed), opened=False) as both:
         await turns(30)
-        assert producer.written <= MOST + producer.piece
+        assert producer.written < MOST
         await both.opened()
         assert await both.other.hear(producer.total) == numbered(producer.total)
         assert producer.finished
@@ -228,6 +229,37 @@ async def test_a_second_producer_is_refused(certificates: Any) -> None:
             await both.opened()
 
 
+@pytest.mark.parametrize("kind", [Push, Pull])
+async def test_what_a_producer_does_when_it_is_told_something(certificates: Any, kind: Any) -> None:
+    """Writing a little more when it is told to pause; leaving, closing, or aborting when it is to go on."""
+
+    class Willful(kind):  # type: ignore[misc]  # one of two
+        def pauseProducing(self) -> None:
+            super().pauseProducing()
+            self.consumer.write(b"!")
+
+        def resumeProducing(self) -> None:
+            if self.pauses or not self.streaming:
+                self.consumer.unregisterProducer()
+                self.consumer.write(b"?")
+                getattr(self.consumer, then)()
+
+        def stopProducing(self) -> None:
+            raise AssertionError("it has left")
+
+    for then, reason in (("loseConnection", ConnectionDone), ("abortConnection", ConnectionAborted)):
+        producer = Willful(MEGABYTE)
+        async with facing(certificates, narrow=True) as both:
+            producer.feed(both.ear)
+            if then == "loseConnection":
+                heard = await both.other.hear()
+                assert heard[-1:] == b"?" and heard.count(b"!", producer.written) == producer.pauses
+                await both.other.notify()
+            else:
+                await both.other.ended()
+            await lost(both.ear, reason)
+
+
 # What is received
 
 
@@ -296,6 +328,66 @@ async def test_pausing_and_resuming_at_once_changes_nothing(certificates: Any) -
         await both.other.say(data)
         await until(lambda: len(both.ear.received) >= len(data))
         assert both.ear.received == data
+
+
+async def test_paused_the_peer_has_to_wait(certificates: Any) -> None:
+    """What nobody wants is not read for it either."""
+    data = numbered(2 * MEGABYTE)
+    async with facing(certificates, narrow=True) as both:
+        both.ear.transport.pauseProducing()
+        sending = asyncio.ensure_future(both.other.say(data))
+        await turns(200)
+        assert not sending.done() and not both.ear.received
+        both.ear.transport.resumeProducing()
+        await sending
+        await until(lambda: len(both.ear.received) == len(data))
+        assert both.ear.received == data
+
+
+async def test_paused_as_the_handshake_completes(certificates: Any) -> None:
+    """With data right behind it, and more to come. However often it is resumed, the order is kept."""
+    ear = Ear(handshake=lambda ear: ear.transport.pauseProducing())
+    async with facing(certificates, ear, opened=False) as both:
+        send, sent = both.other.send, bytearray()
+
+        async def hold(data: bytes) -> None:
+            await send(data) if not sent else None
+            sent.extend(data)
+
+        both.other.send = hold
+        await both.other.handshake()
+        hello = len(sent) - len(sent[sent.index(b"\x14\x03\x03\x00\x01\x01") :])
+        await send(bytes(sent[hello:]) + both.other.encrypted(b"data"))
+        await until(lambda: ear.opened)
+        await send(both.other.encrypted(b", and more"))
+        await turns(10)
+        assert ear.events == ["made", "handshake"]
+        ear.transport.resumeProducing()
+        await until(lambda: len(ear.received) == 14)
+        assert ear.received == b"data, and more"
+
+
+@pytest.mark.parametrize("how", ["close", "abort", "reset"])
+async def test_the_end_while_paused(certificates: Any, how: str) -> None:
+    """One's own closing needs no resuming; what the peer does is heard of afterwards."""
+    async with facing(certificates) as both:
+        both.ear.transport.pauseProducing()
+        await both.other.say(b"unheard")
+        await turns()
+        if how == "close":
+            lose(both.ear)
+            assert await both.other.hear() == b""
+            await both.other.notify()
+            await lost(both.ear, ConnectionDone)
+        elif how == "abort":
+            abort(both.ear)
+            await lost(both.ear, ConnectionAborted)
+        else:
+            both.other.reset()
+            await turns()
+            both.ear.transport.resumeProducing()
+            await lost(both.ear, ConnectionLost)
+        assert not both.ear.received or how == "reset"
 
 
 async def test_stop_producing_closes(certificates: Any) -> None:
