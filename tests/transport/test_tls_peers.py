@@ -124,6 +124,11 @@ async def test_openssl_is_told_why_we_refuse_it(
     assert "certificate verify failed" in protocol.said
 
 
+def keys(path: Path, random: str = "") -> set[str]:
+    """What has been logged there, of the connection with this random number."""
+    return {line for line in path.read_text().splitlines() if random in line and line[0] != "#"}
+
+
 @libraries
 async def test_both_ends_write_the_same_keys_down(
     server: OpensslServer,
@@ -136,15 +141,11 @@ async def test_both_ends_write_the_same_keys_down(
     monkeypatch.setenv("SSLKEYLOGFILE", str(ours))
     factory = Dialling(Liner)
     context = certificates.client_context(library)
-
-    def lines(path: Path, random: str = "") -> set[str]:
-        return {line for line in path.read_text().splitlines() if random in line and line[0] != "#"}
-
     async with AsyncioReactor() as reactor:
         reactor.connectSSL(HERE, server.port, factory, context, server_hostname="localhost")
         await until(lambda: factory.protocols and factory.protocols[0].received == b"cba\n")
-    (random,) = {line.split()[1] for line in lines(ours)}
-    await until(lambda: lines(server.keys, random) == lines(ours))
+    (random,) = {line.split()[1] for line in keys(ours)}
+    await until(lambda: keys(server.keys, random) == keys(ours))
 
 
 ASK = b"GET / HTTP/1.0\r\n\r\n"
@@ -292,6 +293,21 @@ async def test_openssl_resumes_its_session(
                 printed = await answers(program, b"bye")
                 assert (await program.ended()).code == 0
             assert sign in printed and b"Verify return code: 0 (ok)" in printed
+
+
+@libraries
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+async def test_a_server_writes_down_the_keys_that_openssl_does(
+    certificates: Any, library: str, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = tmp_path / "ours.txt", tmp_path / "theirs.txt"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(ours))
+    async with AsyncioReactor() as reactor:
+        port, _ = serve(reactor, certificates.server_context(library))
+        async with openssl_client(port, version, "-keylogfile", str(theirs)) as program:
+            await answers(program, b"bye")
+            assert (await program.ended()).code == 0
+    assert keys(ours) == keys(theirs) != set()
 
 
 @libraries
