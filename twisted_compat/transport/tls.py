@@ -167,7 +167,7 @@ class TLSTransport:
         if engine is None:
             return None
         records = engine.receive_records(data)
-        if engine.news or self._paused or self.disconnecting:
+        if engine.news or self._paused or self._held or self.disconnecting:
             return self._received(engine, records)
         if not records:
             return None
@@ -359,7 +359,7 @@ class TLSTransport:
         engine = self.engine
         if engine is not None and self.connected:
             waiting = self._held or engine.peer_closed or engine.failure is not None
-            if self._paused and waiting:
+            if waiting:
                 self.call_later(0, self._deliver_what_waited)  # never inside the caller
             else:
                 self.transport.resumeProducing()
