@@ -128,7 +128,7 @@ class TLSTransport:
         self.connected = 1
         if self._connect_wrapped:
             self.wrappedProtocol.makeConnection(self)
-            if not self.connected or (self.disconnecting and not self.unsent.size):
+            if not self.connected or self._ending.closed_beneath:
                 return  # it was closed by what it was told
         self._handshaking = True
         self._ending.limit_handshake()

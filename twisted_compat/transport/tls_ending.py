@@ -65,7 +65,7 @@ class Ending:
         """Close at once (abortConnection)."""
         layer = self._layer
         layer.disconnecting = 1
-        self.asked = True
+        self.asked = self.closed_beneath = True
         layer.unsent.clear()
         self._no_deadline()
         self._abort_beneath()
