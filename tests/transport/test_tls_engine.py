@@ -54,7 +54,6 @@ messages = st.lists(
 
 @pytest.fixture(scope="module")
 def contexts(certificates: Certificates) -> Contexts:
-    pytest.importorskip("OpenSSL.SSL")
     return Contexts(certificates)
 
 

@@ -41,7 +41,6 @@ each_side = pytest.mark.parametrize("server", [False, True], ids=["client", "ser
 
 @pytest.fixture(scope="module")
 def contexts(certificates: Certificates) -> Contexts:
-    pytest.importorskip("OpenSSL.SSL")
     return Contexts(certificates)
 
 

@@ -51,7 +51,6 @@ class Forged:
 def forged(
     certificates: Certificates, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Callable[[str, bool], Forged]:
-    pytest.importorskip("OpenSSL.SSL")
     return lambda library, server: Forged(certificates, tmp_path, library, server)
 
 
