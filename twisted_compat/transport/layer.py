@@ -31,14 +31,16 @@ MORE_FOR_THE_LAYER = (
 ALL_TOLD = TOLD_TO_THE_LAYER + MORE_FOR_THE_LAYER
 
 
-def put_layer(transport: Any, layer: Any, also: tuple[str, ...] = (), at_once: int | None = None) -> Beneath:
+def put_layer(
+    transport: Any, layer: Any, also: tuple[str, ...] = (), bulk: tuple[int, int] | None = None
+) -> Beneath:
     """Make ``layer`` the protocol of ``transport``, and what a protocol calls there go through it.
 
     :param transport: a connected transport of ours with a protocol.
     :param layer: has the methods of a transport and of a protocol.
     :param also: which of ``MORE_FOR_THE_LAYER`` it has as well.
-    :param at_once: how much, in bytes, is worth sending at once. Then that much is received at once, too,
-        into a buffer that all layers of the thread share: this one has to copy what it is given.
+    :param bulk: how much, in bytes, to receive at once, and to send. It is received into a buffer that all
+        layers of the thread share: this one has to copy what it is given.
     :returns: what the layer is to write to.
     """
     transport.protocol = layer
@@ -47,10 +49,11 @@ def put_layer(transport: Any, layer: Any, also: tuple[str, ...] = (), at_once: i
     # layer, which most are, has to ask whether there is one.
     for name in TOLD_TO_THE_LAYER + ASKED_OF_THE_LAYER + also:
         setattr(transport, name, getattr(layer, name))
-    if at_once is not None and isinstance(transport, FileDescriptor):
+    if bulk is not None and isinstance(transport, FileDescriptor):
         descriptor: Any = transport
-        descriptor.SEND_LIMIT = max(descriptor.SEND_LIMIT, at_once)
-        descriptor.read_buffer = _shared_buffer(at_once)
+        received, sent = bulk
+        descriptor.read_buffer = _shared_buffer(received)
+        descriptor.SEND_LIMIT = max(descriptor.SEND_LIMIT, sent)
     return Beneath(transport)
 
 

@@ -30,17 +30,21 @@ from twisted_compat.transport.descriptor import FileDescriptor, as_bytes
 from twisted_compat.transport.introduce import log_prefix
 from twisted_compat.transport.layer import MORE_FOR_THE_LAYER, Beneath, forget_layer, put_layer
 from twisted_compat.transport.tls_ending import Ending
-from twisted_compat.transport.tls_engine import EngineState, TLSEngine
+from twisted_compat.transport.tls_engine import RECORD, EngineState, TLSEngine
 from twisted_compat.transport.tls_producer import ProducerThroughTLS
 from twisted_compat.vocabulary import NATIVE
 
 __all__ = ["TLSTransport"]
 
 _GATHER = 2**18
-"""Bytes: so much of what is written in one turn is encrypted at once, and sent at once; and more than that is
-too much for a streaming producer. With a quarter of it, a server that sends much is slower by a sixth."""
+"""Bytes: so much of what is written in one turn is sent at once; and more than that is too much for a
+streaming producer. With a quarter of it, a server that sends much is slower by a sixth."""
 _SENT_AT_ONCE = _GATHER + 2**13
 """Bytes: what that may become by being encrypted."""
+_ENCRYPTED_AT_ONCE = 7 * RECORD
+"""Bytes: what becomes one piece for the transport, which sends several at once. Less than 128 KiB: glibc gets
+what is larger from the system, and gives it back, each time."""
+_RECEIVED_AT_ONCE = 2**17
 
 
 @implementer(
@@ -121,7 +125,9 @@ class TLSTransport:
         engine = TLSEngine(self.factory.make_backend(self))
         if isinstance(transport, (FileDescriptor, TLSTransport)):
             # Others who close it, or write there, do so through the layer: a connector, the stopping reactor.
-            transport = put_layer(transport, self, also=MORE_FOR_THE_LAYER, at_once=_SENT_AT_ONCE)
+            transport = put_layer(
+                transport, self, also=MORE_FOR_THE_LAYER, bulk=(_RECEIVED_AT_ONCE, _SENT_AT_ONCE)
+            )
         self.transport = transport
         self._write_beneath = transport.write
         self.engine = engine
@@ -293,11 +299,9 @@ class TLSTransport:
             return
         unsent = self.unsent
         while unsent.size and not engine.closed:
-            size = 0
-            for piece in unsent.pieces(_GATHER) or (unsent.head(_GATHER),):
-                engine.send(piece)
-                size += len(piece)
-            unsent.consume(size)  # before the next line: it may pause a producer, which may write
+            data = unsent.head(_ENCRYPTED_AT_ONCE)
+            engine.send(data)
+            unsent.consume(len(data))  # before the next line: it may pause a producer, which may write
             self._write_beneath(engine.outgoing())
             if engine.failure is not None:
                 self._ending.received(engine)
