@@ -19,12 +19,19 @@ from tests.transport.recorders import Listening
 from tests.transport.tls_pairs import Ear, connect, facing, lose, lost, pair
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone, TimeoutError
+from twisted_compat.transport import tls_stdlib
 
 SHORT = 0.05  # seconds
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 pytestmark = pytest.mark.without_debug
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 with_each_version = pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
+
+
+@pytest.fixture(autouse=True)
+def read_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where Python loses the memory of each: in these few tests that is nothing."""
+    monkeypatch.setattr(tls_stdlib, "SESSIONS_LEAK", False)
 
 
 def hello(ear: Ear) -> None:

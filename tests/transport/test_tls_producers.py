@@ -363,6 +363,7 @@ async def test_paused_as_the_handshake_completes(certificates: Any) -> None:
         await turns(10)
         assert ear.events == ["made", "handshake"]
         ear.transport.resumeProducing()
+        ear.transport.resumeProducing()
         await until(lambda: len(ear.received) == 14)
         assert ear.received == b"data, and more"
 
