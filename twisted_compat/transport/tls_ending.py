@@ -123,11 +123,13 @@ class Ending:
         elif self._is_half_closeable():
             layer.wrappedProtocol.readConnectionLost()
         else:
-            # As at the end of a plain connection, a producer has nobody to write to any more.
+            # As at the end of a plain connection: a producer has nobody to write to any more, and that was all,
+            # also if the peer, which may not care for our answer, resets the connection.
             layer.disconnecting = 1
             layer.drop_producer()
             layer.flush()
             self._close_notify(engine)
+            self.reason = self._failure(layer.words.error.ConnectionDone())
             self.close_beneath()
 
     def stream_ended(self, engine: TLSEngine) -> None:
