@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import ssl
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,7 +26,7 @@ from .report import conclude
 __all__ = ["Facts", "Results", "facts", "load", "save"]
 
 FORMAT = 1
-LIBRARIES = ("twisted-compat", "zope.interface", "Twisted", "uvloop")
+LIBRARIES = ("twisted-compat", "zope.interface", "Twisted", "uvloop", "pyOpenSSL")
 PROGRAMS = (redis.PROGRAM, wrk.PROGRAM)
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -100,6 +101,13 @@ def _versions() -> dict[str, str]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    if (
+        "pyOpenSSL" in versions
+    ):  # of which TLS is measured, by that and by ssl: much of it is what they stand on
+        from cryptography.hazmat.backends.openssl import backend
+
+        versions["OpenSSL (ssl)"] = ssl.OPENSSL_VERSION.split()[1]
+        versions["OpenSSL (pyOpenSSL)"] = backend.openssl_version_text().split()[1]
     for program in PROGRAMS:
         if shutil.which(program) is not None:
             command = [program, "--version"]

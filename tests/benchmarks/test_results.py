@@ -35,6 +35,7 @@ def test_the_facts_of_this_machine() -> None:
     assert found.cores >= 1
     assert found.cpu
     assert found.versions["zope.interface"]
+    assert ("pyOpenSSL" in found.versions) == ("OpenSSL (ssl)" in found.versions)
     assert found.date.endswith("+00:00")
     assert platform.python_version() in found.python
 
