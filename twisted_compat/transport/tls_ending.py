@@ -124,7 +124,7 @@ class Ending:
             layer.wrappedProtocol.readConnectionLost()
         else:
             # As at the end of a plain connection: a producer has nobody to write to any more, and that was it,
-            # also if the peer, which may not care for our answer, resets the connection.
+            # even if the peer resets the connection, as it may not care for our answer.
             layer.disconnecting = 1
             layer.drop_producer()
             layer.flush()
