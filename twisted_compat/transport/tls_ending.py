@@ -123,7 +123,7 @@ class Ending:
         elif self._is_half_closeable():
             layer.wrappedProtocol.readConnectionLost()
         else:
-            # As at the end of a plain connection: a producer has nobody to write to any more, and that was it,
+            # As at the end of a plain connection: a producer has nobody to write to any more, and that is it,
             # even if the peer resets the connection, as it may not care for our answer.
             layer.disconnecting = 1
             layer.drop_producer()
