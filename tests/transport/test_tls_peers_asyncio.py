@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import until, within
+from tests.transport.recorders import resetting
 from tests.transport.tls_programs import Dialling, Peer, Serving, Speaker, libraries, named_in, opened
 from twisted_compat import AsyncioReactor
 
@@ -193,6 +195,32 @@ async def test_we_abort(certificates: Any, library: str, side: str) -> None:
             assert await pair.theirs.reads_all() == b""
         await until(lambda: pair.ours.reasons)
     assert pair.ours.ended == ["ConnectionAborted"]
+
+
+@libraries
+async def test_a_peer_that_does_not_wait_for_our_end_has_closed_all_the_same(
+    certificates: Any, library: str
+) -> None:
+    """With a plain socket: its close_notify is there, and then nobody to take ours."""
+
+    def dial(port: int) -> ssl.SSLSocket:
+        plain = socket.create_connection((HERE, port))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # both are there once they are sent
+        return trusting.wrap_socket(plain, server_hostname="localhost")
+
+    trusting, factory = certificates.client_context(), Serving(Speaker)
+    async with AsyncioReactor() as reactor:
+        context = certificates.server_context(library)
+        port = reactor.listenSSL(0, factory, context, interface=HERE).getHost().port
+        with await within(asyncio.to_thread(dial, port)) as theirs:
+            protocol = await opened(factory)
+            protocol.dataReceived = lambda data: resetting(theirs).close()
+            theirs.setblocking(False)
+            theirs.send(b"the last words")
+            with pytest.raises(ssl.SSLWantReadError):
+                theirs.unwrap()
+            await until(lambda: protocol.reasons)
+    assert protocol.ended == ["ConnectionDone"]
 
 
 # In mid-stream: loop.start_tls

@@ -102,3 +102,4 @@ async def test_a_session_is_resumed(certificates: Any, library: str) -> None:
             await prints(program, b"ONE")
             assert (await program.ended()).code == 0
         await until(lambda: len(factory.protocols) == 2 and all(one.reasons for one in factory.protocols))
+    assert [protocol.ended for protocol in factory.protocols] == [["ConnectionDone"]] * 2
