@@ -82,6 +82,28 @@ async def test_once_closing_nothing_more_is_delivered(certificates: Any, library
 
 
 @with_each_library
+async def test_once_closing_nothing_more_is_delivered_of_what_has_come(
+    certificates: Any, library: str
+) -> None:
+    """In the same piece of the stream, each record large enough to be given alone."""
+    for end, reason in ((lose, ConnectionDone), (abort, ConnectionAborted)):
+        calls: list[int] = []
+
+        def once(ear: Ear, end: Any = end, calls: list[int] = calls) -> None:
+            calls.append(len(ear.received))
+            end(ear)
+
+        async with facing(certificates, Ear(data=once), library=library) as both:
+            await both.other.say(numbered(60_000))
+            await until(lambda calls=calls: calls)
+            with suppress(ConnectionError, ssl.SSLError):
+                assert await both.other.hear() == b""
+                await both.other.notify()
+            await lost(both.ear, reason)
+            assert len(calls) == 1
+
+
+@with_each_library
 async def test_closing_before_the_handshake_with_nothing_written_is_at_once(
     certificates: Any, library: str, caplog: pytest.LogCaptureFixture
 ) -> None:

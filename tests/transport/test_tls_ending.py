@@ -15,7 +15,7 @@ from tests.certificates import LIBRARIES
 from tests.support import until, within
 from tests.transport.datagrams import nothing_left_open
 from tests.transport.peers import turns
-from tests.transport.recorders import Listening
+from tests.transport.recorders import Connecting, Listening
 from tests.transport.tls_pairs import (
     Ear,
     HalfEar,
@@ -31,6 +31,7 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone
 
 MEGABYTE = 1 << 20
+SHORT = 0.02  # seconds
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 in_each_role = pytest.mark.parametrize("role", ["server", "client"])
 
@@ -117,6 +118,41 @@ async def test_nothing_of_a_connection_is_left(certificates: Any, library: str, 
                 ear.reason = None  # its traceback would keep frames
             both = ear = ()
             await turns()
+
+
+@pytest.mark.parametrize("how", ["once", "twice", "refused", "too late"])
+@with_each_library
+async def test_nothing_is_left_of_tls_that_began_midway(certificates: Any, library: str, how: str) -> None:
+    context = certificates.server_context(library)
+    trusts = certificates.other_ca_path if how == "refused" else certificates.ca_path
+    client_context = certificates.client_context(library, ca=trusts)
+    options = {"server_hostname": "localhost", "ssl_handshake_timeout": SHORT if how == "too late" else 60}
+    async with AsyncioReactor() as reactor:
+        listening, connecting = Listening(Ear), Connecting(Ear)
+        port = reactor.listenTCP(0, listening, interface="127.0.0.1")
+        with nothing_left_open(), freed() as watched:
+            reactor.connectTCP("127.0.0.1", port.getHost().port, connecting)
+            await until(lambda: listening.protocols and connecting.protocols)
+            both = server, client = listening.protocols.pop(), connecting.protocols.pop()
+            await until(lambda: all(ear.events for ear in both))
+            for number in range(2 if how == "twice" else 1):
+                watched += [weakref.ref(thing) for ear in both for thing in (ear, ear.transport)]
+                client.transport.startTLS(client_context, **options)
+                if how != "too late":
+                    server.transport.startTLS(context)
+                if how in ("refused", "too late"):
+                    break
+                await until(lambda n=number: all(ear.events.count("handshake") > n for ear in both))
+                watched += [weakref.ref(ear.transport.getHandle()) for ear in both]
+            else:
+                lose(client)
+            await until(lambda: all(ear.lost for ear in both))
+            for ear in both:
+                ear.reason = None
+            connecting.reasons.clear()
+            both = server = client = ear = ()
+            await turns()
+            assert reactor.getDelayedCalls() == []
 
 
 async def test_what_keeps_its_transport_sees_no_more_of_the_certificate(certificates: Any) -> None:
