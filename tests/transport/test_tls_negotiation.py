@@ -198,19 +198,20 @@ def test_factories_that_share_a_context_speak_what_is_theirs(
 ) -> None:
     """Also while both have connections that have just begun."""
     context = certificates.server_context(library)
-    speaking = [Speaking(b"one"), Speaking(b"two"), Speaking()]
+    speaking = [Speaking(b"one"), object(), Speaking(b"two"), Speaking()]
     servers = [side_of(context, True, factory=factory) for factory in speaking]
     clients = [
         side_of(certificates.client_context(), False, factory=Speaking(b"two", b"one")) for _ in servers
     ]
-    assert [settled(*pair) for pair in zip(clients, servers, strict=True)] == [b"one", b"two", None]
+    assert [settled(*pair) for pair in zip(clients, servers, strict=True)] == [b"one", None, b"two", None]
 
 
 @each_library
 def test_clients_that_share_a_context_offer_what_is_theirs(certificates: Certificates, library: str) -> None:
     context = certificates.client_context(library)
-    clients = [side_of(context, False, factory=Speaking(*offered)) for offered in ((b"one",), (b"two",), ())]
+    offering = [Speaking(b"one"), object(), Speaking(b"two"), Speaking()]
+    clients = [side_of(context, False, factory=factory) for factory in offering]
     servers = [
         side_of(certificates.server_context(), True, factory=Speaking(b"one", b"two")) for _ in clients
     ]
-    assert [settled(*pair) for pair in zip(clients, servers, strict=True)] == [b"one", b"two", None]
+    assert [settled(*pair) for pair in zip(clients, servers, strict=True)] == [b"one", None, b"two", None]
