@@ -102,7 +102,8 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool = True, **option
     What was written before goes out before, in the clear. Lines that the protocol has in its buffer came in
     the clear, and are dropped: somebody may have put them there (RFC 3207, 6).
 
-    :param transport: a connected transport of ours with a protocol; it provides ISSLTransport from now on.
+    :param transport: a connected transport of ours with a protocol; it provides ISSLTransport from now on. If
+        it is lost, or closing, nothing happens.
     :param contextFactory: says how to encrypt; see ``tls_context.py``.
     :param normal: whether the side that connected is TLS's client, as usual.
     :param options: those of :class:`TLSFactory`. Without a ``server_hostname``, a client takes the host that
@@ -114,6 +115,8 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool = True, **option
         options["server_hostname"] = transport.asked_host
     protocol = transport.protocol
     factory = TLSFactory(contextFactory, client, getattr(protocol, "factory", None), **options)
+    if not transport.connected or transport.disconnecting:
+        return
     layer = factory.protocol(factory, protocol, False)
     producer, streaming = transport.producer, transport.streamingProducer
     if producer is not None:

@@ -170,6 +170,8 @@ def maker_by_creator(
 
     def make(layer: Any) -> PyOpenSSLBackend:
         connection = creator(layer)
+        if not isinstance(connection, SSL.Connection):
+            raise TypeError(f"{creator!r} returned {connection!r}, which is no OpenSSL.SSL.Connection")
         connection.set_app_data(layer)
         if hasattr(connection, "set_options"):  # from pyOpenSSL 24.3 on
             connection.set_options(SSL.OP_NO_RENEGOTIATION)
