@@ -133,6 +133,7 @@ async def test_closing_before_the_handshake_sends_what_was_written(
         assert await both.other.hear() == b"last words"
         await both.other.notify()
         await lost(ear, ConnectionDone)
+        assert ear.events == ["made", "lost"]
 
 
 @pytest.mark.parametrize("where", ["made", "handshake", "data", "lost"])

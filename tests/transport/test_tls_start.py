@@ -275,6 +275,24 @@ async def test_closing_just_after_the_start(certificates: Any) -> None:
             await lost(ear, ConnectionDone)
 
 
+async def test_after_the_end_nothing_starts(certificates: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor once the connection is closing."""
+    context = certificates.server_context()
+    for first in ("plain", "TLS"):
+        async with plain_pair(Ear(), Ear()) as both:
+            if first == "TLS":
+                both.server.transport.startTLS(context)
+                both.client.transport.startTLS(certificates.client_context())
+                await both.opened()
+            lose(both.client)
+            both.client.transport.startTLS(certificates.client_context(), server_hostname="localhost")
+            await both.over()
+            both.server.transport.startTLS(context)
+            assert both.client.reason.check(ConnectionDone)
+            assert both.reactor.getDelayedCalls() == []
+    assert errors(caplog) == []
+
+
 async def test_a_producer_from_before_stays(certificates: Any) -> None:
     """It feeds what is encrypted from then on, and is told to wait for the handshake."""
     context = certificates.server_context()
