@@ -280,6 +280,24 @@ async def test_a_peer_that_does_not_answer_is_not_waited_for_any_longer(
         await both.other.ended()
 
 
+async def test_a_peer_that_does_not_take_the_alert_is_not_waited_for_either(certificates: Any) -> None:
+    """It breaks TLS, and reads nothing of the much that it is sent."""
+    async with facing(certificates, narrow=True, ssl_shutdown_timeout=SHORT) as both:
+        both.ear.transport.write(numbered(MEGABYTE))
+        await turns()
+        await both.other.send(b"\x17\x03\x03\x00\x20" + b"no record of TLS" * 2)
+        await lost(both.ear, ssl.SSLError)
+
+
+async def test_nor_after_one_has_closed_one_s_half(certificates: Any) -> None:
+    async with facing(certificates, HalfEar(), ssl_shutdown_timeout=SHORT) as both:
+        both.ear.transport.loseWriteConnection()
+        await until(lambda: "write_lost" in both.ear.events)
+        assert await both.other.hear() == b""
+        lose(both.ear)
+        await lost(both.ear, ConnectionDone)
+
+
 async def test_a_peer_that_goes_on_talking_is_not_listened_to_for_ever(certificates: Any) -> None:
     async with facing(certificates, ssl_shutdown_timeout=SHORT) as both:
         lose(both.ear)
@@ -323,7 +341,10 @@ async def test_after_the_peer_s_close_notify_one_may_go_on_writing(certificates:
     async with facing(certificates, HalfEar(), library=library) as both:
         await both.other.send(both.other.encrypted(b"go on") + both.other.farewell())
         await until(lambda: "read_lost" in both.ear.events)
-        assert both.ear.events == ["made", "handshake", "data", "read_lost"]
+        both.ear.transport.pauseProducing()
+        both.ear.transport.resumeProducing()
+        await turns()
+        assert both.ear.events == ["made", "handshake", "data", "read_lost"]  # told once
         both.ear.transport.write(data := numbered(200_000))
         assert await both.other.hear(len(data)) == data
         await turns()
