@@ -480,6 +480,7 @@ def test_any_moves_end_in_one_call_that_is_not_early(
 # Many, and the end
 
 
+@pytest.mark.without_debug
 async def test_a_hundred_thousand() -> None:
     timers = make()
     count: list[int] = []

@@ -24,6 +24,8 @@ from tests.transport.datagrams import (
 )
 from twisted_compat import AsyncioReactor, as_future
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 

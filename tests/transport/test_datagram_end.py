@@ -30,6 +30,8 @@ from tests.transport.datagrams import (
 from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import BindError, MessageLengthError
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 

@@ -14,6 +14,8 @@ from tests.transport.programs import SOCAT_IS_READY, need, running
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import MulticastJoinError
 
+pytestmark = pytest.mark.without_debug
+
 IPV4, IPV6 = "239.77.0.1", "ff02::77:1"
 ANY = {IPV4: "", IPV6: "::"}
 CABLES = ("one", "two")

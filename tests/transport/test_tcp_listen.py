@@ -151,6 +151,7 @@ async def test_a_transport_class_of_ones_own() -> None:
             assert type(factory.protocols[0].transport) is Own
 
 
+@pytest.mark.without_debug
 async def test_five_thousand_at_once() -> None:
     """As many as the machine lets us have, up to 5,000, each of which is served."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -19,6 +19,8 @@ from tests.transport.plain_datagrams import Notes, PlainPort, plain_port
 from tests.transport.programs import SOCAT_IS_READY, need, running
 from twisted_compat import AsyncioReactor
 
+pytestmark = pytest.mark.without_debug
+
 CABLES = ("one", "two")
 ALL = "255.255.255.255"
 NOWHERE = {"IPv4": "203.0.113.5", "IPv6": "2001:db8:ffff::5"}

@@ -19,6 +19,8 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import CannotListenError
 from twisted_compat.protocol import DatagramProtocol, Protocol, ServerFactory
 
+pytestmark = pytest.mark.without_debug
+
 HOSTS = {"IPv4": "127.0.0.1", "IPv6": "::1"}
 
 ZONE = """\

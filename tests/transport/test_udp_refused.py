@@ -29,6 +29,8 @@ from tests.transport.datagrams import (
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import MessageLengthError
 
+pytestmark = pytest.mark.without_debug
+
 
 @linux_only
 @in_both_words

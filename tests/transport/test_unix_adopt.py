@@ -28,6 +28,8 @@ from tests.transport.unix_sockets import (
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import UnsupportedAddressFamily, UnsupportedSocketType
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:

@@ -32,6 +32,8 @@ from twisted_compat.address import UNIXAddress
 from twisted_compat.error import ConnectError
 from twisted_compat.transport.unix_path import SocketName
 
+pytestmark = pytest.mark.without_debug
+
 
 @in_both_words
 async def test_it_sends_to_its_peer_and_hears_it(speaking: Any, tmp_path: Path) -> None:

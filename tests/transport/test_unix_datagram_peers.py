@@ -21,6 +21,8 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionRefusedError
 from twisted_compat.protocol import ConnectedDatagramProtocol
 
+pytestmark = pytest.mark.without_debug
+
 NOBODY = 65534
 as_root = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="only root may become another user"

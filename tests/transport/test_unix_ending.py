@@ -26,6 +26,8 @@ from tests.transport.unix_sockets import (
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLost
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:

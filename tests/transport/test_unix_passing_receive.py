@@ -31,6 +31,8 @@ from tests.transport.unix_sockets import (
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLost
 
+pytestmark = pytest.mark.without_debug
+
 MOST = 253
 """As many as Linux lets one message carry."""
 

@@ -21,6 +21,8 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone
 from twisted_compat.protocol import Protocol
 
+pytestmark = pytest.mark.without_debug
+
 BIG = bytes(range(256)) * (1 << 17) + b"the end"  # 32 MiB: far more than any kernel keeps for a socket
 
 NOBODY = 65534
