@@ -7,10 +7,11 @@ is one of the standard library's ``ssl`` (``tls_stdlib.py``) and one of pyOpenSS
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
-__all__ = ["RECORD", "CloseNotify", "EngineState", "TLSBackend", "TLSEngine"]
+__all__ = ["RECORD", "CloseNotify", "EngineState", "MakeBackend", "TLSBackend", "TLSEngine"]
 
 RECORD = 16384
 """Bytes: the most plaintext that one TLS record carries (RFC 8446, 5.1)."""
@@ -61,6 +62,10 @@ class TLSBackend(Protocol):
 
     def keep_session(self) -> None:
         """The connection ends well: a later one may resume its session."""
+
+
+MakeBackend = Callable[[Any], TLSBackend]
+"""Makes the backend of a connection; called with its TLS layer."""
 
 
 class EngineState(Enum):

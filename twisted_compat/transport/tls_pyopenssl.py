@@ -13,8 +13,8 @@ from weakref import WeakSet
 
 from OpenSSL import SSL
 
-from twisted_compat.transport.tls_context import MakeBackend, acceptable_protocols, is_address, key_log
-from twisted_compat.transport.tls_engine import RECORD, CloseNotify
+from twisted_compat.transport.tls_engine import RECORD, CloseNotify, MakeBackend
+from twisted_compat.transport.tls_parameters import acceptable_protocols, is_address, key_log
 from twisted_compat.transport.tls_sessions import keep_session, take_session
 
 __all__ = ["PyOpenSSLBackend", "maker_by_context", "maker_by_creator", "prepare"]

@@ -1,0 +1,60 @@
+"""What the TLS connections of either library are given: the server's name, the protocols to choose from, and
+where to write the keys.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from typing import Any
+
+from twisted_compat.interfaces import IProtocolNegotiationFactory
+
+__all__ = ["acceptable_protocols", "is_address", "key_log", "plain_name"]
+
+
+def plain_name(server_hostname: str | bytes | None) -> str | None:
+    """The name as certificates and SNI have it: without the zone of an address, without the root's dot."""
+    if server_hostname is None:
+        return None
+    if isinstance(server_hostname, bytes):
+        server_hostname = server_hostname.decode("ascii")
+    if not isinstance(server_hostname, str):
+        raise TypeError(
+            f'A server_hostname is a name or an address, such as "example.com", not {server_hostname!r}.'
+        )
+    name = server_hostname.partition("%")[0].rstrip(".")
+    if not name or is_address(name):
+        return name or None
+    try:
+        encoded = name.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{server_hostname!r} can't be the name of a server: {error}") from error
+    if b"\0" in encoded:
+        raise ValueError(f"{server_hostname!r} can't be the name of a server: there is a zero byte in it")
+    return name
+
+
+def is_address(name: str) -> bool:
+    """Whether ``name`` is an IP address, and no name."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def acceptable_protocols(factory: Any) -> list[bytes] | None:
+    """The protocols that a factory speaks and wants to have settled by ALPN, the most wanted first.
+
+    :returns: None if it leaves that to the context.
+    """
+    if not IProtocolNegotiationFactory.providedBy(factory):
+        return None
+    return list(factory.acceptableProtocols() or ())
+
+
+def key_log() -> str | None:
+    """The path of the file to which the keys of all connections are to be written, for those who look at the
+    traffic; None for none, which is the rule."""
+    return os.environ.get("SSLKEYLOGFILE") or None
