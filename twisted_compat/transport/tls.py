@@ -132,11 +132,11 @@ class TLSTransport:
         self._write_beneath = transport.write
         self.engine = engine
         self.connected = 1
+        self._handshaking = True
         if self._connect_wrapped:
             self.wrappedProtocol.makeConnection(self)
             if not self.connected or self._ending.closed_beneath:
                 return  # it was closed by what it was told
-        self._handshaking = True
         self._ending.limit_handshake()
         engine.start()
         self.send_out()
