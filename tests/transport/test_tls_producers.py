@@ -18,7 +18,7 @@ from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLo
 from twisted_compat.interfaces import IPullProducer, IPushProducer
 
 MEGABYTE = 1 << 20
-MOST = MEGABYTE // 2
+MOST = MEGABYTE
 """Bytes: a producer has to wait before so many do."""
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
@@ -114,7 +114,7 @@ class Idle:
 
 @pytest.mark.parametrize("kind", [Push, Pull])
 async def test_a_producer_waits_for_a_slow_reader(certificates: Any, kind: Any) -> None:
-    producer = kind(2 * MEGABYTE)
+    producer = kind(4 * MEGABYTE, 50_000)
     async with facing(certificates, narrow=True) as both:
         producer.feed(both.ear)
         before = -1
@@ -123,14 +123,14 @@ async def test_a_producer_waits_for_a_slow_reader(certificates: Any, kind: Any) 
             await turns(20)
         assert producer.written < 2 * MOST  # the kernel's buffers are full, and ours
         assert producer.paused is (kind is Push)
-        producer.total = MEGABYTE
-        assert await both.other.hear(MEGABYTE) == numbered(MEGABYTE)
+        producer.total = 2 * MEGABYTE
+        assert await both.other.hear(2 * MEGABYTE) == numbered(2 * MEGABYTE)
         assert producer.finished and producer.stops == 0
 
 
 @pytest.mark.parametrize("role", ["server", "client"])
 async def test_a_streaming_producer_waits_for_the_handshake(certificates: Any, role: str) -> None:
-    producer = Push(MEGABYTE, 20_000)
+    producer = Push(2 * MEGABYTE, 50_000)
     async with facing(certificates, Ear(made=producer.feed), role=role, opened=False) as both:
         await until(lambda: producer.paused)
         await turns(10)
@@ -143,7 +143,7 @@ async def test_a_streaming_producer_waits_for_the_handshake(certificates: Any, r
 
 
 async def test_a_pull_producer_waits_for_the_handshake(certificates: Any) -> None:
-    producer = Pull(MEGABYTE)
+    producer = Pull(2 * MEGABYTE, 50_000)
     async with facing(certificates, Ear(made=producer.feed), opened=False) as both:
         await turns(30)
         assert producer.written < MOST
@@ -188,11 +188,25 @@ async def test_a_producer_that_writes_nothing_holds_the_closing_up_until_it_leav
         await turns(20)
         assert not both.ear.lost
         both.ear.transport.write(b"one more thing")
+        assert await both.other.hear(14) == b"one more thing"
         both.ear.transport.unregisterProducer()
         both.ear.transport.write(b"dropped")
-        assert await both.other.hear() == b"one more thing"
+        assert await both.other.hear() == b""
         await lost(both.ear, ConnectionDone)
         assert idle.told == []
+
+
+async def test_a_producer_is_waited_for_though_the_peer_has_closed_its_half(certificates: Any) -> None:
+    async with facing(certificates) as both:
+        both.ear.transport.registerProducer(idle := Idle(), True)
+        lose(both.ear)
+        await both.other.notify()
+        await turns(10)
+        both.ear.transport.write(b"the rest")
+        assert await both.other.hear(8) == b"the rest"
+        both.ear.transport.unregisterProducer()
+        await lost(both.ear, ConnectionDone)
+        assert await both.other.hear() == b"" and idle.told == []
 
 
 @pytest.mark.parametrize("how", ["abort", "reset", "close_notify", "truncated"])
@@ -248,9 +262,10 @@ async def test_what_a_producer_does_when_it_is_told_something(certificates: Any,
             raise AssertionError("it has left")
 
     for then, reason in (("loseConnection", ConnectionDone), ("abortConnection", ConnectionAborted)):
-        producer = Willful(MEGABYTE)
+        producer = Willful(4 * MEGABYTE, 50_000)
         async with facing(certificates, narrow=True) as both:
             producer.feed(both.ear)
+            await until(lambda producer=producer: producer.pauses or kind is Pull)
             if then == "loseConnection":
                 heard = await both.other.hear()
                 assert heard[-1:] == b"?" and heard.count(b"!", producer.written) == producer.pauses
@@ -331,10 +346,10 @@ async def test_pausing_and_resuming_at_once_changes_nothing(certificates: Any) -
 
 
 async def test_paused_the_peer_has_to_wait(certificates: Any) -> None:
-    """What nobody wants is not read for it either."""
+    """What nobody wants is not read for it either, once the handshake is through."""
     data = numbered(2 * MEGABYTE)
-    async with facing(certificates, narrow=True) as both:
-        both.ear.transport.pauseProducing()
+    ear = Ear(made=lambda ear: ear.transport.pauseProducing())
+    async with facing(certificates, ear, narrow=True) as both:
         sending = asyncio.ensure_future(both.other.say(data))
         await turns(200)
         assert not sending.done() and not both.ear.received

@@ -99,7 +99,7 @@ async def test_a_streaming_producer_that_raises_when_it_should_go_on(
     async with facing(certificates, narrow=True) as both:
         producer = Raising("resume")
         both.ear.transport.registerProducer(producer, True)
-        both.ear.transport.write(numbered(400_000))
+        both.ear.transport.write(numbered(1 << 21))
         await until(lambda: producer.told == ["pause"])
         await both.other.ended()
         await lost(both.ear, ZeroDivisionError)

@@ -188,6 +188,7 @@ async def test_another_protocol_may_take_over(certificates: Any) -> None:
 
     async with facing(certificates, Ear(data=hand_over), plain=True) as both:
         await both.other.send(b"?")
+        await until(lambda: second.events)
         await both.other.handshake()
         await until(lambda: second.opened)
         await both.other.say(b"for the second")
@@ -296,7 +297,7 @@ async def test_after_the_end_nothing_starts(certificates: Any, caplog: pytest.Lo
 async def test_a_producer_from_before_stays(certificates: Any) -> None:
     """It feeds what is encrypted from then on, and is told to wait for the handshake."""
     context = certificates.server_context()
-    producer = Push(400_000)
+    producer = Push(2 * MEGABYTE, 50_000)
 
     async with facing(certificates, plain=True) as both:
         producer.feed(both.ear)
@@ -306,7 +307,7 @@ async def test_a_producer_from_before_stays(certificates: Any) -> None:
         await until(lambda: producer.paused)
         assert await both.other.read(plain) == numbered(plain)
         await both.opened()
-        assert await both.other.hear(400_000 - plain) == numbered(400_000 - plain, plain)
+        assert await both.other.hear(producer.total - plain) == numbered(producer.total - plain, plain)
         await until(lambda: producer.finished)
         idle = Push(1)
         both.ear.transport.registerProducer(idle, True)
