@@ -84,8 +84,10 @@ def forget_layer(transport: Any, *, answers_too: bool = False) -> None:
 
     :param answers_too: also those that answer, as nobody is left to be told of the loss: no cycle remains.
     """
-    for name in ALL_TOLD + (ASKED_OF_THE_LAYER if answers_too else ()):
-        transport.__dict__.pop(name, None)
+    own = vars(transport)
+    if "getHandle" in own:  # else there is no layer
+        for name in ALL_TOLD + (ASKED_OF_THE_LAYER if answers_too else ()):
+            own.pop(name, None)
 
 
 class Beneath:
@@ -98,10 +100,6 @@ class Beneath:
 
     def __init__(self, transport: Any) -> None:
         self.transport = transport
-        kind = type(transport)
-        for name in ALL_TOLD:
-            if name != "writeSequence" and hasattr(kind, name):
-                setattr(self, name, getattr(kind, name).__get__(transport))
 
     @property
     def __providedBy__(self) -> Any:  # where zope.interface looks
@@ -116,4 +114,9 @@ class Beneath:
         return type(self.transport).getHandle(self.transport)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.transport, name)
+        if name not in ALL_TOLD:
+            return getattr(self.transport, name)
+        # The method of the class, past the layer's; kept for the next time.
+        method = getattr(type(self.transport), name).__get__(self.transport)
+        setattr(self, name, method)
+        return method
