@@ -42,9 +42,8 @@ streaming producer, as with asyncio's TLS. With an eighth of it, sending much ta
 _SENT_AT_ONCE = _GATHER + 2**13
 """Bytes: what that may become by being encrypted."""
 _ENCRYPTED_AT_ONCE = 7 * RECORD
-"""Bytes: what becomes one piece for the transport, which sends several at once. Less than 128 KiB: glibc gets
-what is larger from the system, and gives it back, each time."""
-_RECEIVED_AT_ONCE = 2**17
+"""Bytes: what becomes one piece for the transport, which sends several at once."""
+_RECEIVED_AT_ONCE = 2**18
 
 
 @implementer(
