@@ -59,9 +59,10 @@ def put_layer(
 
 _shared = threading.local()
 _FREED_ONCE = 2**20
-"""Bytes. What glibc has on its heap beyond 128 KiB it gives back to the system as soon as it is free, and gets
-it again, page by page, for what comes next, which can take as long as TLS itself. Once it has seen a block of
-this size come and go, it keeps as much."""
+"""Bytes. What glibc has on its heap beyond 128 KiB it gives back to the system as soon as it is free, and
+gets again, page by page, for what comes next, which can take as long as TLS itself. Once it has seen a block
+of this size come and go, it keeps as much.
+"""
 
 
 def _shared_buffer(size: int) -> memoryview:
