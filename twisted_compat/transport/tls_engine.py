@@ -31,6 +31,10 @@ class TLSBackend(Protocol):
     def handle(self) -> Any:
         """The library's own object."""
 
+    @property
+    def speaks_first(self) -> bool:
+        """Whether it is the client's."""
+
     def handshake(self, data: bytes | memoryview) -> bool:
         """Take ``data`` from the peer, and go on with the handshake as far as it goes.
 
@@ -103,8 +107,9 @@ class TLSEngine:
         self.news = False
 
     def start(self) -> None:
-        """Begin the handshake: a client's first flight is to be sent then."""
-        self._handshake(b"")
+        """Begin the handshake: a client's first flight is to be sent then. A server waits for that."""
+        if self.backend.speaks_first:
+            self._handshake(b"")
 
     def receive(self, data: bytes | memoryview) -> bytes:
         """Take ciphertext from the peer.

@@ -30,12 +30,14 @@ class PyOpenSSLBackend:
 
     :param connection: made without a socket, and told whether it is the client or the server.
     :param server: of a client: who is at the other end and how that is verified, as far as it is known.
+    :param server_side: whether this is the server, which waits for the client to begin.
     """
 
-    def __init__(self, connection: SSL.Connection, server: Any = None) -> None:
+    def __init__(self, connection: SSL.Connection, server: Any = None, server_side: bool = False) -> None:
         self.handle = connection
+        self.speaks_first = not server_side
         self._server = server
-        self._to_send = True
+        self._to_send = False
         self._unsent = 0  # bytes of plaintext that have been encrypted and not been taken by outgoing()
         self._header = b""  # the beginning of a record's header
         self._missing = 0  # bytes of the record whose header has come
@@ -177,7 +179,7 @@ def maker_by_creator(
             connection.set_options(SSL.OP_NO_RENEGOTIATION)
         if not is_client:
             connection.set_accept_state()
-            return PyOpenSSLBackend(connection)
+            return PyOpenSSLBackend(connection, server_side=True)
         connection.set_connect_state()
         # The same context may verify otherwise by then, or somebody else: that isn't the same server.
         return PyOpenSSLBackend(connection, (name, connection.get_servername(), connection.get_verify_mode()))

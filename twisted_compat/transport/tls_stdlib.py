@@ -62,6 +62,7 @@ class StdlibBackend:
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self.speaks_first = not server_side
         self._context = context
         self._protocols = protocols
         if not server_side:
