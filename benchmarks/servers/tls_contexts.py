@@ -47,13 +47,10 @@ def stdlib(certificate: Path) -> ssl.SSLContext:
 
 
 def pyopenssl(certificate: Path) -> Any:
-    """A Context of pyOpenSSL's."""
-    from OpenSSL import SSL
+    """CertificateOptions of ours, which are pyOpenSSL's, as Twisted's are."""
+    from twisted_compat.ssl import PrivateCertificate
 
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.use_certificate_chain_file(str(certificate))
-    context.use_privatekey_file(str(certificate))
-    return context
+    return PrivateCertificate.loadPEM(certificate.read_bytes()).options()
 
 
 def twisted(certificate: Path) -> Any:
