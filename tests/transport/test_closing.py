@@ -17,6 +17,8 @@ from twisted_compat.error import ConnectionDone
 from twisted_compat.failure import Failure
 from twisted_compat.transport.closing import Closing
 
+pytestmark = pytest.mark.without_debug
+
 
 class Serving:
     """What a port serves, factory or protocol, as far as closing goes: ``on_stop`` is what stopping does."""

@@ -27,6 +27,8 @@ from tests.transport.datagrams import (
 from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import ConnectionDone
 
+pytestmark = pytest.mark.without_debug
+
 BATCH = 20
 NEVER_ENDING = 50_000  # lest a test that fails never ends
 

@@ -26,6 +26,8 @@ from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import AlreadyListened
 from twisted_compat.transport.udp import Port
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 

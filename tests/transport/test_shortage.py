@@ -23,6 +23,8 @@ from tests.transport.recorders import (
 from twisted_compat import AsyncioReactor
 from twisted_compat.transport import shortage
 
+pytestmark = pytest.mark.without_debug
+
 
 class Failing:
     """Stands before a listening socket and fails the first accepts, with each of the given errnos in turn."""

@@ -26,6 +26,8 @@ from tests.transport.tls_pairs import (
 )
 from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLost
 
+pytestmark = pytest.mark.without_debug
+
 MEGABYTE = 1 << 20
 SHORT = 0.05  # seconds
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)

@@ -30,6 +30,8 @@ from tests.transport.tls_pairs import (
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone
 
+pytestmark = pytest.mark.without_debug
+
 MEGABYTE = 1 << 20
 SHORT = 0.02  # seconds
 with_each_library = pytest.mark.parametrize("library", LIBRARIES)

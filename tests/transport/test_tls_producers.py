@@ -17,6 +17,8 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted_compat.interfaces import IPullProducer, IPushProducer
 
+pytestmark = pytest.mark.without_debug
+
 MEGABYTE = 1 << 20
 MOST = MEGABYTE
 """Bytes: a producer has to wait before so many do."""

@@ -44,6 +44,8 @@ from twisted_compat.error import (
 from twisted_compat.interfaces import IConnector
 from twisted_compat.transport import unix
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:

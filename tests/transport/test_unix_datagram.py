@@ -33,6 +33,8 @@ from twisted_compat.error import (
 )
 from twisted_compat.transport.unix_path import LONGEST
 
+pytestmark = pytest.mark.without_debug
+
 # Names
 
 

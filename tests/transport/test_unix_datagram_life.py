@@ -29,6 +29,8 @@ from twisted_compat.address import UNIXAddress
 from twisted_compat.error import UnsupportedAddressFamily, UnsupportedSocketType
 from twisted_compat.transport.unix_datagram import DatagramPort
 
+pytestmark = pytest.mark.without_debug
+
 
 @in_both_words
 async def test_what_a_full_receiver_does_not_take_is_dropped_and_counted(

@@ -51,6 +51,8 @@ from twisted_compat.interfaces import (
 )
 from twisted_compat.transport.unix import Port, Server
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:

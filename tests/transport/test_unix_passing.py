@@ -35,6 +35,8 @@ from tests.transport.unix_sockets import (
 )
 from twisted_compat.error import ConnectionAborted, ConnectionDone, ConnectionLost, FileDescriptorOverrun
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:

@@ -33,6 +33,8 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.address import UNIXAddress
 from twisted_compat.error import CannotListenError
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:

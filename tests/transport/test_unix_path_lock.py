@@ -30,6 +30,8 @@ from tests.transport.unix_sockets import (
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import BadFileError, CannotListenError
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:
