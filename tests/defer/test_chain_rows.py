@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twisted_compat.defer import (
@@ -404,6 +404,7 @@ def _same(result: Any) -> Any:
 
 
 @given(st.lists(_OPERATIONS, max_size=40))
+@settings(max_examples=50)
 def test_random_rows_do_what_the_model_does(operations: list[Any]) -> None:
     with unhandled() as found, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of those that return themselves
