@@ -103,6 +103,22 @@ async def test_the_roles_can_be_swapped(certificates: Any, library: str) -> None
         assert client.transport.getPeerCertificate() is None
 
 
+async def test_nothing_is_agreed_on_until_the_handshake_is_through(certificates: Any) -> None:
+    """The transport that it was put on says so, too."""
+    known, trusting = certificates.server_context(), certificates.client_context()
+    seen = []
+
+    def begin(ear: Ear) -> None:
+        plain = ear.transport
+        plain.startTLS(trusting)
+        seen.append((plain.negotiatedProtocol, ear.transport.negotiatedProtocol))
+
+    server, client = Ear(made=lambda ear: ear.transport.startTLS(known)), Ear(made=begin)
+    async with plain_pair(server, client) as both:
+        await both.opened()
+        assert seen == [(None, None)]
+
+
 async def test_both_may_begin_at_once(certificates: Any) -> None:
     """In connectionMade; what was written before is in the clear, and comes first."""
     server_context, client_context = certificates.server_context(), certificates.client_context()

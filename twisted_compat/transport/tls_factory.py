@@ -130,6 +130,7 @@ def start_tls(transport: Any, contextFactory: Any, normal: bool = True, **option
     finally:
         if producer is not None:
             transport.registerProducer(producer, streaming)
+    transport.negotiatedProtocol = layer.negotiatedProtocol  # None until the handshake is through
     alsoProvides(transport, ISSLTransport, INegotiated)
     if getattr(protocol, "transport", None) is transport:
         with suppress(AttributeError):  # where it can't be set, the old one does as well
