@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 import trustme
 
-__all__ = ["LIBRARIES", "Certificates"]
+__all__ = ["LIBRARIES", "Certificates", "Giving", "in_each_role", "with_each_library"]
 
 LIBRARIES = ("stdlib", "pyopenssl")
 """The makes of contexts there are."""
+with_each_library = pytest.mark.parametrize("library", LIBRARIES)
+in_each_role = pytest.mark.parametrize("role", ["server", "client"])
 
 
 @dataclass
@@ -159,3 +161,15 @@ class Certificates:
             context.use_certificate_chain_file(pair.chain_path)
             context.use_privatekey_file(pair.key_path)
         return context
+
+
+class Giving:
+    """Has a context (IOpenSSLContextFactory), and counts how often it is asked."""
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+        self.asked = 0
+
+    def getContext(self) -> Any:
+        self.asked += 1
+        return self.context

@@ -9,7 +9,7 @@ import pytest
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.certificates import LIBRARIES
+from tests.certificates import with_each_library
 from tests.support import until
 from tests.transport.peers import turns
 from tests.transport.recorders import Connecting, Listening
@@ -22,7 +22,6 @@ from twisted_compat.interfaces import IProtocolFactory, ISSLTransport, ITranspor
 from twisted_compat.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 pytestmark = pytest.mark.without_debug
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 
 # Over TCP

@@ -13,7 +13,8 @@ from zope.interface.verify import verifyObject
 from tests.ssl.handshakes import Layer, authority_of, of_pair, self_signed, shake_hands
 from twisted_compat.interfaces import IOpenSSLClientConnectionCreator
 from twisted_compat.ssl import Certificate, CertificateOptions, optionsForClientTLS
-from twisted_compat.ssl.client import ClientTLSOptions, is_ip_address
+from twisted_compat.ssl.client import ClientTLSOptions
+from twisted_compat.transport.sockets import is_literal
 
 
 def name_asked_for(hostname: str, **how: Any) -> bytes | None:
@@ -71,7 +72,7 @@ def test_a_host_is_text(host: Any) -> None:
     ],
 )
 def test_what_is_an_address(text: str, is_address: bool) -> None:
-    assert is_ip_address(text) is is_address
+    assert is_literal(text) is is_address
 
 
 def test_a_name_is_asked_for() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from tests.certificates import LIBRARIES
+from tests.certificates import LIBRARIES, Giving, with_each_library
 from tests.support import until
 from tests.transport.peers import errors, turns
 from tests.transport.recorders import Connecting, Listening
@@ -32,7 +32,6 @@ from twisted_compat.interfaces import (
 )
 
 MEGABYTE = 1 << 20
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 
 def echo(ear: Ear) -> None:
@@ -340,22 +339,13 @@ async def test_a_port_says_what_it_is(certificates: Any, caplog: pytest.LogCaptu
 # What says how to encrypt
 
 
-class Gives:
-    """IOpenSSLContextFactory."""
-
-    def __init__(self, context: Any) -> None:
-        self.context = context
-        self.asked = 0
-
-    def getContext(self) -> Any:
-        self.asked += 1
-        return self.context
-
-
 @with_each_library
 async def test_a_context_factory_is_asked_early(certificates: Any, library: str) -> None:
     """So what is wrong with it is noticed where it is given."""
-    server, client = Gives(certificates.server_context(library)), Gives(certificates.client_context(library))
+    server, client = (
+        Giving(certificates.server_context(library)),
+        Giving(certificates.client_context(library)),
+    )
     contexts = {"server_context": server, "client_context": client}
     async with AsyncioReactor() as reactor:
         reactor.listenSSL(0, Listening(), server, interface="127.0.0.1")
@@ -392,7 +382,7 @@ async def test_creators_make_the_connections(certificates: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [None, "certificate.pem", object(), Gives(None)], ids=lambda w: type(w).__name__
+    "wrong", [None, "certificate.pem", object(), Giving(None)], ids=lambda w: type(w).__name__
 )
 async def test_what_is_no_context_is_refused_at_once(certificates: Any, wrong: Any) -> None:
     async with AsyncioReactor() as reactor:

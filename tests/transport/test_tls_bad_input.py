@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.certificates import LIBRARIES, Certificates
+from tests.certificates import LIBRARIES, Certificates, with_each_library
 from tests.support import until, within
 from tests.transport.peers import Peer, errors, turns
 from tests.transport.recorders import Listening
@@ -25,7 +25,6 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone, ConnectionLost
 
 pytestmark = pytest.mark.without_debug
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 as_server_or_client = pytest.mark.parametrize(
     ("role", "library"), [("server", "stdlib"), ("client", "pyopenssl")], ids=["server", "client"]
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import LIBRARIES
+from tests.certificates import LIBRARIES, in_each_role, with_each_library
 from tests.support import until
 from tests.transport.peers import errors, turns
 from tests.transport.tls_pairs import (
@@ -30,8 +30,6 @@ pytestmark = pytest.mark.without_debug
 
 MEGABYTE = 1 << 20
 SHORT = 0.05  # seconds
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
-in_each_role = pytest.mark.parametrize("role", ["server", "client"])
 
 
 # By our doing

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import LIBRARIES, Certificates
+from tests.certificates import LIBRARIES, Certificates, Giving
 from tests.transport.tls_bytes import Layer, Side, limited, side_of, talk
 from twisted_compat.transport.tls_context import backend_maker
 from twisted_compat.transport.tls_stdlib import StdlibBackend
@@ -32,18 +32,6 @@ def kind_of(library: str) -> type:
     from twisted_compat.transport.tls_pyopenssl import PyOpenSSLBackend
 
     return PyOpenSSLBackend
-
-
-class Giving:
-    """Has a context, and counts how often it is asked."""
-
-    def __init__(self, context: Any) -> None:
-        self.context = context
-        self.asked = 0
-
-    def getContext(self) -> Any:
-        self.asked += 1
-        return self.context
 
 
 @each_library

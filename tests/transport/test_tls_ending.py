@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import LIBRARIES
+from tests.certificates import in_each_role, with_each_library
 from tests.support import until, within
 from tests.transport.datagrams import nothing_left_open
 from tests.transport.peers import turns
@@ -34,8 +34,6 @@ pytestmark = pytest.mark.without_debug
 
 MEGABYTE = 1 << 20
 SHORT = 0.02  # seconds
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
-in_each_role = pytest.mark.parametrize("role", ["server", "client"])
 
 # Nothing stays behind
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import LIBRARIES
+from tests.certificates import with_each_library
 from tests.support import until
 from tests.transport.recorders import Listening
 from tests.transport.tls_pairs import Ear, connect, facing, lose, lost, pair
@@ -24,7 +24,6 @@ from twisted_compat.transport import tls_stdlib
 SHORT = 0.05  # seconds
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 pytestmark = pytest.mark.without_debug
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 with_each_version = pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 
 

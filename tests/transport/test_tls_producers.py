@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from zope.interface import implementer
 
-from tests.certificates import LIBRARIES
+from tests.certificates import with_each_library
 from tests.support import until
 from tests.transport.peers import errors, turns
 from tests.transport.recorders import Listening
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.without_debug
 MEGABYTE = 1 << 20
 MOST = MEGABYTE
 """Bytes: a producer has to wait before so many do."""
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 
 class _Producer:

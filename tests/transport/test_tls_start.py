@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from zope.interface import implementer
 
-from tests.certificates import LIBRARIES
+from tests.certificates import with_each_library
 from tests.support import until
 from tests.transport.peers import errors, turns
 from tests.transport.test_tls_producers import Push
@@ -20,7 +20,6 @@ from twisted_compat.protocols import basic
 
 MEGABYTE = 1 << 20
 pytestmark = pytest.mark.without_debug
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 
 def starts(word: bytes, context: Any, first: bytes = b"", after: bytes = b"", **options: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from zope.interface import implementer
 
-from tests.certificates import LIBRARIES
+from tests.certificates import LIBRARIES, with_each_library
 from tests.support import until
 from tests.transport.peers import errors
 from tests.transport.recorders import Connecting, Listening
@@ -22,7 +22,6 @@ from twisted_compat.error import ConnectionDone
 from twisted_compat.interfaces import IProtocolNegotiationFactory
 
 pytestmark = pytest.mark.without_debug
-with_each_library = pytest.mark.parametrize("library", LIBRARIES)
 
 
 def speak(ear: Ear) -> None:

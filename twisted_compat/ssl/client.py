@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,8 +13,9 @@ from twisted_compat.ssl.options import CertificateOptions
 from twisted_compat.ssl.private import PrivateCertificate
 from twisted_compat.ssl.trust import platformTrust
 from twisted_compat.ssl.verifying import checks_name
+from twisted_compat.transport.sockets import is_literal
 
-__all__ = ["ClientTLSOptions", "is_ip_address", "optionsForClientTLS"]
+__all__ = ["ClientTLSOptions", "optionsForClientTLS"]
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -37,7 +37,7 @@ class ClientTLSOptions:
     ) -> None:
         self._createConnection = createConnection
         self._hostname = hostname
-        self._hostnameIsDnsName = not is_ip_address(hostname)
+        self._hostnameIsDnsName = not is_literal(hostname)
         if self._hostnameIsDnsName:
             self._hostnameBytes = _in_ascii(hostname)
         else:
@@ -98,17 +98,6 @@ def optionsForClientTLS(
         **extra,
     )
     return ClientTLSOptions(options._makeTLSConnection, hostname, sendServerName)
-
-
-def is_ip_address(text: str) -> bool:
-    """Tell whether this is an IPv4 address in four parts, or an IPv6 one, maybe with a zone (``%eth0``)."""
-    for family, candidate in ((socket.AF_INET, text), (socket.AF_INET6, text.partition("%")[0])):
-        try:
-            socket.inet_pton(family, candidate)
-        except (OSError, ValueError):  # ValueError: with a zero byte, or letters beyond ASCII
-            continue
-        return True
-    return False
 
 
 def _in_ascii(name: str) -> bytes:

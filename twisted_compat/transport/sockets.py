@@ -30,6 +30,7 @@ __all__ = [
     "family_of",
     "is_ipv4",
     "is_ipv6",
+    "is_literal",
     "literal_address",
     "local_address",
     "numeric_port",
@@ -73,6 +74,11 @@ def is_ipv4(host: str) -> bool:
 def is_ipv6(host: str) -> bool:
     """Whether ``host`` is an IPv6 literal, with or without a scope (``fe80::1%eth0``, RFC 4007)."""
     return _is_literal(socket.AF_INET6, host.partition("%")[0])
+
+
+def is_literal(host: str) -> bool:
+    """Whether ``host`` is an IP address of either family, and no name."""
+    return is_ipv4(host) or is_ipv6(host)
 
 
 def _is_literal(family: int, host: str) -> bool:

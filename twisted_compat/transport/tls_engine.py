@@ -49,8 +49,11 @@ class TLSBackend(Protocol):
         :raises CloseNotify: after the last of what the peer has sent.
         """
 
-    def send(self, data: bytes | memoryview) -> None:
-        """Encrypt ``data``, not empty."""
+    def send(self, data: bytes | memoryview) -> int:
+        """Encrypt ``data``, not empty, or the beginning of it.
+
+        :returns: how much of it, in bytes.
+        """
 
     def close(self) -> None:
         """Make the close_notify."""
@@ -148,8 +151,9 @@ class TLSEngine:
         """Encrypt ``data``; only while it is open, and before :meth:`close`. What fails is not raised,
         as by :meth:`receive`."""
         try:
-            if data:
-                self.backend.send(data)
+            sent, size = 0, len(data)
+            while sent < size:
+                sent += self.backend.send(memoryview(data)[sent:] if sent else data)
         except Exception as error:
             self._fail(error)
 

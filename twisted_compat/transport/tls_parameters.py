@@ -5,12 +5,12 @@ where to write the keys.
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
 from typing import Any
 
 from twisted_compat.interfaces import IProtocolNegotiationFactory
+from twisted_compat.transport.sockets import is_literal
 
-__all__ = ["acceptable_protocols", "is_address", "key_log", "plain_name"]
+__all__ = ["acceptable_protocols", "key_log", "plain_name"]
 
 
 def plain_name(server_hostname: str | bytes | None) -> str | None:
@@ -24,7 +24,7 @@ def plain_name(server_hostname: str | bytes | None) -> str | None:
             f'A server_hostname is a name or an address, such as "example.com", not {server_hostname!r}.'
         )
     name = server_hostname.partition("%")[0].rstrip(".")
-    if not name or is_address(name):
+    if not name or is_literal(name):
         return name or None
     try:
         encoded = name.encode("idna")
@@ -33,15 +33,6 @@ def plain_name(server_hostname: str | bytes | None) -> str | None:
     if b"\0" in encoded:
         raise ValueError(f"{server_hostname!r} can't be the name of a server: there is a zero byte in it")
     return name
-
-
-def is_address(name: str) -> bool:
-    """Whether ``name`` is an IP address, and no name."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def acceptable_protocols(factory: Any) -> list[bytes] | None:

@@ -13,8 +13,9 @@ from weakref import WeakSet
 
 from OpenSSL import SSL
 
+from twisted_compat.transport.sockets import is_literal
 from twisted_compat.transport.tls_engine import RECORD, CloseNotify, MakeBackend
-from twisted_compat.transport.tls_parameters import acceptable_protocols, is_address, key_log
+from twisted_compat.transport.tls_parameters import acceptable_protocols, key_log
 from twisted_compat.transport.tls_sessions import keep_session, take_session
 
 __all__ = ["PyOpenSSLBackend", "maker_by_context", "maker_by_creator", "prepare"]
@@ -112,16 +113,12 @@ class PyOpenSSLBackend:
         self._missing = position - size
         return records
 
-    def send(self, data: bytes | memoryview) -> None:
+    def send(self, data: bytes | memoryview) -> int:
         """Encrypt; see :meth:`TLSBackend.send`."""
         self._to_send = True
-        send, size = self.handle.send, len(data)
-        self._unsent += size
-        sent = send(data)
-        if sent < size:
-            rest = memoryview(data)
-            while sent < size:
-                sent += send(rest[sent:])
+        sent = self.handle.send(data)
+        self._unsent += sent
+        return sent
 
     def close(self) -> None:
         """Make the close_notify; see :meth:`TLSBackend.close`."""
@@ -204,7 +201,7 @@ def maker_by_context(
         connection = SSL.Connection(context, None)
         if is_client and protocols:
             connection.set_alpn_protos(protocols)
-        if is_client and name is not None and not is_address(name):
+        if is_client and name is not None and not is_literal(name):
             connection.set_tlsext_host_name(name.encode("idna"))
         return connection
 

@@ -115,14 +115,9 @@ class StdlibBackend:
             raise CloseNotify from None
         return self._outgoing.pending > 0
 
-    def send(self, data: bytes | memoryview) -> None:
+    def send(self, data: bytes | memoryview) -> int:
         """Encrypt; see :meth:`TLSBackend.send`."""
-        write = self.handle.write
-        sent = write(data)
-        if sent < len(data):
-            rest = memoryview(data)
-            while sent < len(data):
-                sent += write(rest[sent:])
+        return self.handle.write(data)
 
     def close(self) -> None:
         """Make the close_notify; see :meth:`TLSBackend.close`."""
