@@ -7,13 +7,15 @@ the part that does it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import RLock, get_ident
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from zope.interface import implementer
 
 from twisted_compat import interfaces
+from twisted_compat.adapter.children import Child, Owner
 from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.threads import ThreadCall, thread_call
@@ -22,6 +24,8 @@ from twisted_compat.transport import udp, unix, unix_datagram
 from twisted_compat.transport.connector import BaseConnector
 from twisted_compat.transport.datagram import DatagramPort
 from twisted_compat.transport.multicast import MulticastPort
+from twisted_compat.transport.process import Process
+from twisted_compat.transport.process_pty import PTYProcess
 from twisted_compat.transport.sockets import AF_UNIX
 from twisted_compat.transport.tcp_connect import Connector
 from twisted_compat.transport.tcp_listen import Port, Server
@@ -31,6 +35,7 @@ from twisted_compat.vocabulary import Vocabulary
 __all__ = ["Facade"]
 
 Path = str | bytes | os.PathLike[Any]
+NO_VARIABLES: Mapping[Any, Any] = MappingProxyType({})
 Connecting = TypeVar("Connecting", bound=BaseConnector)
 
 
@@ -44,6 +49,7 @@ Connecting = TypeVar("Connecting", bound=BaseConnector)
     interfaces.IReactorUNIX,
     interfaces.IReactorUNIXDatagram,
     interfaces.IReactorSocket,
+    interfaces.IReactorProcess,
     interfaces.IReactorThreads,
     interfaces.IReactorPluggableResolver,
     interfaces.IReactorPluggableNameResolver,
@@ -379,6 +385,47 @@ class Facade:
         port = kind._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize)
         port.startListening()
         return port
+
+    # Child processes (IReactorProcess)
+
+    def spawnProcess(
+        self,
+        processProtocol: Any,
+        executable: Path,
+        args: Sequence[Path] = (),
+        env: Mapping[Any, Any] | None = NO_VARIABLES,
+        path: Path | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        usePTY: bool | int | Sequence[Any] = 0,
+        childFDs: Mapping[int, int | str] | None = None,
+    ) -> Process | PTYProcess:
+        """Start a child process; see :class:`~twisted_compat.transport.process.Process` and
+        :class:`~twisted_compat.transport.process_pty.PTYProcess`.
+
+        :param processProtocol: hears from it.
+        :param executable: the program: a path, or a bare name, which is looked up in PATH.
+        :param args: all of its arguments, its name first.
+        :param env: its whole environment: none if left out; None for ours.
+        :param path: the directory to run it in; None for our own.
+        :param uid: the number of the user to run it as; None for our own.
+        :param gid: the number of the group to run it as; None for our own.
+        :param usePTY: true for a terminal in place of pipes; or an open one, as (master's number, slave's
+            number, slave's name).
+        :param childFDs: its descriptors: a number of ours, ``"r"`` or ``"w"`` for each of its own.
+        :raises OSError: if the program can't be started. ValueError, for childFDs with a terminal.
+        """
+        self._use().ownership.check("reactor.spawnProcess")
+        if not usePTY:
+            return Process(self, executable, args, env, path, processProtocol, uid, gid, childFDs)
+        if childFDs is not None:
+            raise ValueError("A child with a terminal has no pipes: give either usePTY or childFDs.")
+        return PTYProcess(self, executable, args, env, path, processProtocol, uid, gid, usePTY)
+
+    def watch_child(self, pid: int, owner: Owner, *, waited_for: bool = True) -> Child:
+        """Reap a child process of ours when it has exited, and tell ``owner``: what a transport to a process
+        is built on; see :meth:`~twisted_compat.adapter.children.Children.watch`."""
+        return self._use().children.watch(pid, owner, waited_for=waited_for)
 
     # Threads (IReactorThreads)
 

@@ -44,7 +44,7 @@ class DescriptorSet:
         self.vocabulary = vocabulary
         self._loop = loop
         self._ownership = ownership
-        self._board = WatchBoard(loop)
+        self.board = WatchBoard(loop)
         # By id() of the descriptor, which need not be hashable.
         self._registrations: dict[int, Registration] = {}
         self._due: list[Registration] = []  # who is to be flushed before the loop waits again
@@ -74,7 +74,7 @@ class DescriptorSet:
         ours = _is_ours(reader)
         name = "on_readable" if ours else "on_stranger_readable"
         try:
-            registration.reading = self._board.start(fd, False, registration, name, steady=ours)
+            registration.reading = self.board.start(fd, False, registration, name, steady=ours)
         finally:
             self._keep_or_drop(registration)
 
@@ -173,7 +173,7 @@ class DescriptorSet:
         """Watch nothing any more."""
         for registration in list(self._registrations.values()):
             self.forget(registration)
-        self._board.close()
+        self.board.close()
 
     # For registrations
 
@@ -185,7 +185,7 @@ class DescriptorSet:
         registration.armed = False
         try:
             fd = descriptor.fileno()
-            registration.writing = self._board.start(fd, True, registration, name, steady=ours)
+            registration.writing = self.board.start(fd, True, registration, name, steady=ours)
             registration.armed = True
         finally:
             self._keep_or_drop(registration)

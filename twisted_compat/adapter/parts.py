@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from twisted_compat.adapter.children import Children
 from twisted_compat.adapter.fdset import DescriptorSet
 from twisted_compat.adapter.names import Names
 from twisted_compat.adapter.ownership import Ownership
@@ -36,7 +37,8 @@ class Parts:
         self.fdset = DescriptorSet(loop, vocabulary, self.ownership)
         self.threads = Threads(loop, vocabulary, reactor.make_thread_pool)
         self.names = Names(loop, vocabulary, reactor)
-        self.shutdown = Shutdown(loop, self.fdset, self.names, reactor)
+        self.children = Children(loop, self.fdset.board, self._log)
+        self.shutdown = Shutdown(loop, self.fdset, self.names, self.children, reactor)
         self.signals: Signals | None = None
         self._closing = False
         self.hot_methods: dict[str, Callable[..., Any]] = {
@@ -75,6 +77,7 @@ class Parts:
         """Close whatever is there, such as what triggers of "after" and the last threads' results opened."""
         self.names.close()
         self.shutdown.lose_all(why)
+        self.children.close()
         self._end_timers(keep_calls)
         self.fdset.close()
         if self.signals is not None:

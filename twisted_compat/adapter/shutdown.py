@@ -1,4 +1,5 @@
-"""Closing the transports that are open when a reactor stops: in peace first, then by force.
+"""Closing the transports that are open when a reactor stops: in peace first, then by force. Child processes
+are waited for as long as that takes at most.
 
 ``reactor.py`` runs it between the "during" and the "after" triggers of the "shutdown" event; ``fdset.py``
 knows who is open.
@@ -10,6 +11,7 @@ import asyncio
 from typing import Any
 from weakref import WeakSet
 
+from twisted_compat.adapter.children import Children
 from twisted_compat.adapter.fdset import DescriptorSet
 from twisted_compat.adapter.names import Names
 from twisted_compat.transport.connector import BaseConnector
@@ -18,7 +20,8 @@ from twisted_compat.vocabulary import Vocabulary
 __all__ = ["Shutdown"]
 
 GRACE = 1.0
-"""Seconds that connections have to send what they had accepted; those with nothing to send close at once."""
+"""Seconds that connections have to send what they had accepted, and child processes to exit; those with
+nothing to send close at once."""
 
 ROUNDS = 10
 """How often transports that open while others close are closed in their turn, before their factories are
@@ -31,17 +34,24 @@ class Shutdown:
     :param loop: the reactor's loop.
     :param fdset: who is open.
     :param names: look-ups under way, which stand for connections that are being made.
+    :param children: child processes, most of which exit when their pipes are closed.
     :param reactor: in whose vocabulary the transports are told. Its ``removeAll`` is asked too, as somebody
         may have put another in its place.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, fdset: DescriptorSet, names: Names, reactor: Any
+        self,
+        loop: asyncio.AbstractEventLoop,
+        fdset: DescriptorSet,
+        names: Names,
+        children: Children,
+        reactor: Any,
     ) -> None:
         self.task: asyncio.Task[None] | None = None  # held here, as the loop keeps only a weak reference
         self._loop = loop
         self._fdset = fdset
         self._names = names
+        self._children = children
         self._reactor = reactor
         self._vocabulary: Vocabulary = reactor.vocabulary
         # A connection that is being made may not be a descriptor yet.
@@ -57,8 +67,8 @@ class Shutdown:
         self._wake()
 
     async def close_transports(self) -> None:
-        """Ask every port to stop and every connection to close, wait for at most ``GRACE`` seconds, then lose
-        those that are left.
+        """Ask every port to stop and every connection to close, wait for them and for children for at most
+        ``GRACE`` seconds, then lose those that are left.
 
         If the task that runs it is cancelled, as ``asyncio.run`` does at its end, that is a reason to hurry
         and not to leave sockets open: it goes on to the end.
@@ -71,7 +81,8 @@ class Shutdown:
         if not self.hurried:
             self._waiter = self._loop.create_future()
             timer = self._loop.call_later(GRACE, self._wake)
-            self._fdset.when_empty(self._wake)
+            # First what leads to the children: only then do most of them exit.
+            self._fdset.when_empty(lambda: self._children.when_quiet(self._wake))
             try:
                 await self._waiter
             except asyncio.CancelledError:

@@ -26,6 +26,7 @@ __all__ = [
     "bind_socket",
     "check_family",
     "connect_error",
+    "connection_lost",
     "datagram_socket",
     "family_of",
     "is_ipv4",
@@ -279,3 +280,10 @@ def bind_error(vocabulary: Vocabulary, exc: OSError) -> BaseException:
     """ConnectBindError for what creating or binding the local socket of a client raised."""
     found: BaseException = vocabulary.error.ConnectBindError(exc.errno, exc.strerror or str(exc))
     return found
+
+
+def connection_lost(vocabulary: Vocabulary, exc: OSError) -> BaseException:
+    """ConnectionLost, saying which system error it was."""
+    lost: BaseException = vocabulary.error.ConnectionLost(str(exc))
+    lost.__cause__ = exc.with_traceback(None)  # whose frames would keep the connection, in a cycle
+    return lost

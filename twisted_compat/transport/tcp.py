@@ -104,16 +104,10 @@ class Connection(FileDescriptor):
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:
-            return self._lost(error)
+            return sockets.connection_lost(self.reactor.vocabulary, error)
         if data:
             return self.protocol.dataReceived(data)
         return self.reactor.vocabulary.error.ConnectionDone()
-
-    def _lost(self, error: OSError) -> BaseException:
-        """ConnectionLost, saying which system error it was."""
-        lost: BaseException = self.reactor.vocabulary.error.ConnectionLost(str(error))
-        lost.__cause__ = error.with_traceback(None)  # whose frames would keep this connection, in a cycle
-        return lost
 
     # Writing
 
@@ -135,7 +129,9 @@ class Connection(FileDescriptor):
     _ours_to_send = writeSomeData  # what doWrite below does the same as
 
     def _send_failed(self, error: OSError) -> int | BaseException:
-        return 0 if error.errno in _KERNEL_SHORT_OF_MEMORY else self._lost(error)
+        if error.errno in _KERNEL_SHORT_OF_MEMORY:
+            return 0
+        return sockets.connection_lost(self.reactor.vocabulary, error)
 
     def doWrite(self) -> Any:
         """Send from the buffer (IWriteDescriptor), as FileDescriptor's does; 0 also says that the kernel took
@@ -216,7 +212,7 @@ class Connection(FileDescriptor):
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
-            return self._lost(error)
+            return sockets.connection_lost(self.reactor.vocabulary, error)
         self._tell_half_closed("writeConnectionLost")
         return None
 

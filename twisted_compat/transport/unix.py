@@ -137,7 +137,7 @@ class UNIXConnection(Connection):
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:
-            return self._lost(error)
+            return sockets.connection_lost(self.reactor.vocabulary, error)
         if extras is not None:
             lost = self._take(extras)
             if lost is not None or self.disconnected or self._aborting:

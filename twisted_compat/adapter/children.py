@@ -1,0 +1,205 @@
+"""Noticing that child processes have exited, and reaping them: each by itself, and no others.
+
+Each child has a pidfd of its own that the loop watches; a thread that waits, where the system has none to
+give. There is no handler for SIGCHLD, and nobody waits for just any child: so those of asyncio, uvloop,
+subprocess and multiprocessing in the same process remain theirs.
+
+``transport/process_life.py`` is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from twisted_compat.adapter.watch import Watch, WatchBoard
+
+__all__ = ["Child", "Children"]
+
+
+class Owner(Protocol):
+    """Who wants to know about a child."""
+
+    def child_exited(self, status: int | None) -> None:
+        """It has exited and been reaped.
+
+        :param status: as from ``os.waitpid``; None if somebody else was faster to take it.
+        """
+
+    def child_left(self) -> None:
+        """The reactor stops, and it goes on. Nothing more will be said."""
+
+
+_left: set[int] = set()
+"""Children that outlived the reactors that started them, to be reaped when next somebody looks."""
+
+
+def reap_those_left() -> None:
+    """Reap the children of former reactors that have exited meanwhile."""
+    for pid in tuple(_left):
+        if _reap(pid) != _ALIVE:
+            _left.discard(pid)
+
+
+_ALIVE = object()
+
+
+def _reap(pid: int) -> Any:
+    """The status of a child that has exited; ``_ALIVE``; or None if somebody else has reaped it."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return status if found else _ALIVE
+
+
+class Children:
+    """The children of one reactor.
+
+    :param loop: the loop that watches.
+    :param board: what is watched on it.
+    :param log: where to say what went wrong.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, board: WatchBoard, log: Any) -> None:
+        self.loop = loop
+        self.board = board
+        self.log = log
+        self._alive: set[Child] = set()
+        self._on_quiet: Callable[[], None] | None = None
+        reap_those_left()
+
+    def watch(self, pid: int, owner: Owner, *, waited_for: bool = True) -> Child:
+        """Tell ``owner`` when a child exits, on a later turn of the loop, and reap it then.
+
+        :param pid: of a child of this process that nobody else waits for.
+        :param waited_for: whether a reactor that stops waits a moment for it.
+        """
+        reap_those_left()
+        child = Child(self, pid, owner, waited_for)
+        child.start()
+        self._alive.add(child)
+        return child
+
+    def when_quiet(self, callback: Callable[[], None]) -> None:
+        """Call ``callback()`` once, as soon as there are no children that are waited for; at once if that is
+        so now."""
+        self._on_quiet = callback
+        self._tell_quiet()
+
+    def close(self) -> None:
+        """Leave those that are alive to themselves."""
+        for child in list(self._alive):
+            child.check()
+        for child in list(self._alive):
+            child.leave()
+        reap_those_left()
+
+    def gone(self, child: Child) -> None:
+        """``child`` is nobody's concern any more."""
+        self._alive.discard(child)
+        self._tell_quiet()
+
+    def _tell_quiet(self) -> None:
+        if self._on_quiet is not None and not any(child.waited_for for child in self._alive):
+            callback, self._on_quiet = self._on_quiet, None
+            callback()
+
+
+class Child:
+    """One child. Made by :meth:`Children.watch`.
+
+    :ivar pid: its number.
+    :ivar waited_for: whether a reactor that stops waits for it.
+    """
+
+    def __init__(self, children: Children, pid: int, owner: Owner, waited_for: bool) -> None:
+        self.pid = pid
+        self.waited_for = waited_for
+        self._children = children
+        self._owner: Owner | None = owner
+        self._pidfd: int | None = None
+        self._watch: Watch | None = None
+
+    def start(self) -> None:
+        """Begin to wait for it."""
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:  # reaped already: by the kernel itself, where SIGCHLD is ignored
+            self._children.loop.call_soon(self.check)
+        except (AttributeError, OSError):  # an old kernel, one that won't say, or no descriptor to be had
+            self._wait_in_thread()
+        else:
+            try:
+                self._watch = self._children.board.start(self._pidfd, False, self, "check", steady=True)
+            except OSError:
+                self._wait_in_thread()
+
+    def watch_failed(self, watch: Watch) -> None:
+        """The loop can't watch its pidfd any more."""
+        self._wait_in_thread()
+
+    def _wait_in_thread(self) -> None:
+        threading.Thread(target=self._wait, name=f"waits for process {self.pid}", daemon=True).start()
+
+    def _wait(self) -> None:
+        """Wait for the exit without reaping: until that the number is this child's, and signals reach it."""
+        with suppress(ChildProcessError):  # somebody else has reaped it
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        try:
+            self._children.loop.call_soon_threadsafe(self.check)
+        except RuntimeError:  # the loop is closed, and its reactor left the child
+            reap_those_left()
+
+    def check(self) -> None:
+        """If it has exited, reap it and tell."""
+        if self._owner is None:
+            reap_those_left()
+            return
+        status = _reap(self.pid)
+        if status is _ALIVE:
+            return
+        if status is None:
+            self._children.log.warning(
+                "somebody else has reaped child process %d, so it isn't known how it ended. Is SIGCHLD "
+                "ignored here, or does something wait for any child, as os.wait() does?",
+                self.pid,
+            )
+        self._let_go().child_exited(status)
+
+    def leave(self) -> None:
+        """Leave it to itself."""
+        self._children.log.info("child process %d goes on though its reactor stops", self.pid)
+        _left.add(self.pid)
+        self._let_go().child_left()
+
+    def _let_go(self) -> Owner:
+        owner, self._owner = self._owner, None
+        assert owner is not None
+        if self._watch is not None:
+            self._watch.stop()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        self._children.gone(self)
+        return owner
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, and never anybody else.
+
+        :raises ProcessLookupError: if it has been reaped.
+        :raises PermissionError: if it has become another user's.
+        """
+        if self._pidfd is not None:
+            signal.pidfd_send_signal(self._pidfd, number)
+            return
+        try:  # it has its number as long as it can be waited for
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError as error:
+            raise ProcessLookupError(*error.args) from None
+        os.kill(self.pid, number)

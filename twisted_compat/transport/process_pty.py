@@ -1,0 +1,206 @@
+"""A child process on a pseudo-terminal: :class:`PTYProcess`.
+
+Both directions go through one descriptor, the terminal's master side. Starting the child is
+``process_spawn.py``, its end ``process_life.py``. A child with pipes is ``process.py``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_compat.interfaces import IProcessTransport
+from twisted_compat.transport.descriptor import FileDescriptor
+from twisted_compat.transport.process_life import Life, take_back
+from twisted_compat.transport.process_pipes import PipeAddress, read_some, write_some
+from twisted_compat.transport.process_program import Program, Text
+from twisted_compat.transport.process_spawn import spawn
+
+__all__ = ["PTYProcess"]
+
+SIZE = struct.Struct("HHHH")
+"""A terminal's size as the system has it (ioctl_tty(2)): rows, columns, and twice what nobody uses."""
+
+
+@implementer(IProcessTransport)
+class PTYProcess(FileDescriptor):
+    """A child process with a terminal for its standard input, output and error (IProcessTransport).
+
+    The terminal controls a session of the child's own. What it shows comes to ``childDataReceived(1, data)``,
+    echoes of what was typed included. Closing it hangs up: the session gets SIGHUP.
+
+    :param reactor: watches the terminal (IReactorFDSet) and children (``watch_child``); has a ``vocabulary``.
+    :param executable: as :class:`~.process.Process` has it, and so on to ``gid``.
+    :param proto: hears from it (IProcessProtocol).
+    :param usePTY: true to open a terminal; or one that is open, as (master's number, slave's number, slave's
+        name), whose numbers are the transport's to close from now on.
+    :raises OSError: if the program can't be started; a terminal that was given stays as it is.
+    :raises TypeError: if something is of a wrong type. ValueError, if it makes no sense.
+    """
+
+    turn_flush = True
+
+    def __init__(
+        self,
+        reactor: Any,
+        executable: Text,
+        args: Sequence[Text],
+        environment: Mapping[Any, Any] | None,
+        path: Text | None,
+        proto: Any,
+        uid: int | None = None,
+        gid: int | None = None,
+        usePTY: bool | int | Sequence[Any] = True,
+    ) -> None:
+        super().__init__(reactor)
+        if proto is None:
+            raise ValueError("A terminal was asked for, and there is no protocol to hear of it.")
+        program = Program(executable, args or (executable,), environment, path, uid, gid)
+        with ExitStack() as if_it_fails:
+            if isinstance(usePTY, Sequence):
+                self.fd, slave = int(usePTY[0]), int(usePTY[1])
+            else:
+                self.fd, slave = os.openpty()
+                if_it_fails.callback(os.close, self.fd)
+                if_it_fails.callback(os.close, slave)
+            pid = spawn(program, {}, terminal=slave)
+            if_it_fails.callback(take_back, pid, (self,))
+            os.set_blocking(self.fd, False)
+            self.connected = 1
+            self.startReading()
+            self._life = Life(self, proto, pid)
+            if_it_fails.pop_all()
+        os.close(slave)
+        self._life.tell("makeConnection", self)
+
+    @property
+    def pid(self) -> int | None:
+        """The process number; None once the child has exited (IProcessTransport)."""
+        return self._life.pid
+
+    @property
+    def status(self) -> int | None:
+        """How it exited, as from ``os.waitpid``; None before, and if nobody knows."""
+        return self._life.status
+
+    @property
+    def proto(self) -> Any:
+        """Its protocol; None when all is over."""
+        return self._life.protocol
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} pid={self.pid} status={self.status}>"
+
+    def signalProcess(self, signalID: str | int) -> None:
+        """Send it a signal; see :meth:`~.process.Process.signalProcess` (IProcessTransport)."""
+        self._life.signal(signalID)
+
+    # The terminal
+
+    def fileno(self) -> int:
+        """The number of the terminal's master side; -1 once it is closed (IFileDescriptor)."""
+        return self.fd
+
+    @property
+    def window_size(self) -> tuple[int, int]:
+        """The terminal's size in characters, as (rows, columns); a new one is told none, (0, 0), and so is
+        one that is closed."""
+        if self.fd < 0:
+            return 0, 0
+        import fcntl  # there are none on Windows, where this module can be imported
+        import termios
+
+        rows, columns, _, _ = SIZE.unpack(fcntl.ioctl(self.fd, termios.TIOCGWINSZ, bytes(SIZE.size)))
+        return rows, columns
+
+    def set_window_size(self, rows: int, columns: int) -> None:
+        """Tell the terminal its size; programs in the foreground get SIGWINCH if that is another. Once it is
+        closed, this does nothing.
+
+        :param rows: characters from top to bottom, up to 65535. As ``columns``, from left to right.
+        :raises struct.error: if a number is out of range.
+        """
+        size = SIZE.pack(rows, columns, 0, 0)
+        if self.fd >= 0:
+            import fcntl  # as above
+            import termios
+
+            fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
+
+    # Reading and writing
+
+    def doRead(self) -> BaseException | None:
+        """Read once what it shows (IReadDescriptor).
+
+        :returns: ConnectionDone once nobody has the terminal open any more, ConnectionLost for an error.
+        """
+        words = self.reactor.vocabulary
+        data = read_some(words, self.fd, self.bufferSize)
+        if isinstance(data, bytes):
+            self._life.protocol.childDataReceived(1, data)
+            return None
+        cause = getattr(data, "__cause__", None)
+        if isinstance(cause, OSError) and cause.errno == errno.EIO:  # how the system says so
+            data = words.error.ConnectionDone()
+        return data
+
+    def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
+        """Type as much of ``data`` as the terminal takes at once.
+
+        :returns: the number of bytes; or ConnectionLost.
+        """
+        return write_some(self.reactor.vocabulary, self.fd, data)
+
+    def writeToChild(self, childFD: int, data: bytes | bytearray | memoryview) -> None:
+        """Type ``data`` (IProcessTransport).
+
+        :raises KeyError: if it isn't for descriptor 0, the child's standard input.
+        :raises TypeError: if ``data`` is not bytes-like.
+        """
+        if childFD != 0:
+            raise KeyError(childFD)
+        self.write(data)
+
+    # Closing
+
+    def closeStdin(self) -> None:
+        """Does nothing (IProcessTransport): input and output are one terminal. To end the input, type what
+        ends it, as a rule ``b"\\x04"`` at the beginning of a line."""
+
+    def closeStdout(self) -> None:
+        """Does nothing, as :meth:`closeStdin` (IProcessTransport)."""
+
+    def closeStderr(self) -> None:
+        """Does nothing, as :meth:`closeStdin` (IProcessTransport)."""
+
+    def closeChildFD(self, descriptor: int) -> None:
+        """Does nothing, as :meth:`closeStdin` (IProcessTransport)."""
+
+    def connectionLost(self, reason: Any) -> None:
+        """The terminal is closed (IFileDescriptor)."""
+        super().connectionLost(reason)
+        number, self.fd = self.fd, -1
+        os.close(number)
+        self._life.closed()
+
+    # Addresses
+
+    def getHost(self) -> PipeAddress:
+        """The same for every process (ITransport)."""
+        return PipeAddress()
+
+    def getPeer(self) -> PipeAddress:
+        """The same for every process (ITransport)."""
+        return PipeAddress()
+
+    # For its life
+
+    def is_open(self) -> bool:
+        """Whether the terminal is open."""
+        return bool(self.connected)
