@@ -71,14 +71,16 @@ class Inside:
         return self._found
 
 
-def run_inside(peer: Peer, start: Callable[[Inside], object]) -> Sample:
+def run_inside(peer: Peer, start: Callable[[Inside], object], children: bool = False) -> Sample:
     """Run a peer's loop or reactor until the work in it is done.
 
     :param start: begins the work, which calls :meth:`Inside.end` in the end.
+    :param children: whether it starts processes: Twisted hears of their end by a signal, and takes over
+        others' signals with that one.
     :returns: what that was given.
     """
     if peer.kind == "twisted":
-        return _in_twisted(peer.loop, start)
+        return _in_twisted(peer.loop, start, children)
     loop = new_loop(peer.loop)
     try:
         return loop.run_until_complete((_in_ours if peer.kind == "ours" else _in_loop)(loop, start))
@@ -105,11 +107,11 @@ async def _in_ours(loop: asyncio.AbstractEventLoop, start: Callable[[Inside], ob
     return inside.outcome()
 
 
-def _in_twisted(loop: str, start: Callable[[Inside], object]) -> Sample:
+def _in_twisted(loop: str, start: Callable[[Inside], object], signals: bool) -> Sample:
     reactor = install(loop)
     inside = Inside(reactor.callLater, reactor.stop, reactor)
     reactor.callWhenRunning(inside.guarded(start), inside)
-    reactor.run(installSignalHandlers=False)
+    reactor.run(installSignalHandlers=signals)
     return inside.outcome()
 
 
