@@ -26,7 +26,7 @@ class Spied:
     def __init__(self, fdset: Any) -> None:
         self.flushes = 0
         self.watched_writers = 0
-        add, flush = fdset._board.add, fdset._flush_due
+        add, flush = fdset.board.add, fdset._flush_due
 
         def counting_add(writing: bool, fd: int, callback: Any) -> None:
             self.watched_writers += writing
@@ -36,7 +36,7 @@ class Spied:
             self.flushes += 1
             flush()
 
-        fdset._board.add, fdset._flush_due = counting_add, counting_flush
+        fdset.board.add, fdset._flush_due = counting_add, counting_flush
 
 
 async def test_what_is_written_in_its_own_read_goes_out_as_that_returns(fdset: Any, sockets: Any) -> None:

@@ -52,11 +52,13 @@ class Life:
         self._child = transport.reactor.watch_child(pid, self, waited_for=transport.is_open())
 
     def tell(self, method: str, *args: Any) -> None:
-        """Call a method of the protocol; what it raises is logged."""
+        """Call a method of the protocol; what it raises is logged, but for what ends the program."""
         if self.protocol is not None:
             try:
                 getattr(self.protocol, method)(*args)
-            except Exception:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # CancelledError too: it is about the protocol alone
                 self._words.log.exception("%s of %r raised", method, self.protocol)
 
     def signal(self, signalID: str | int) -> None:
