@@ -12,8 +12,9 @@ from typing import Any, TypeVar, cast
 
 from twisted_compat.current import current_reactor
 from twisted_compat.protocol import ProcessProtocol
+from twisted_compat.transport.descriptor import as_bytes
 from twisted_compat.transport.process_program import Text
-from twisted_compat.vocabulary import Vocabulary
+from twisted_compat.vocabulary import NATIVE, Vocabulary
 
 __all__ = [
     "getProcessOutput",
@@ -83,6 +84,7 @@ def getProcessOutputAndValue(
     :param executable: as :func:`getProcessOutput` has it, and so on to ``reactor``.
     :param stdinBytes: what to write to its standard input, which is closed then. None: nothing, and it stays
         open.
+    :raises TypeError: if ``stdinBytes`` is not bytes-like.
     :returns: a Deferred of (output, error output, exit code). If a signal ended it, it fails: the Failure's
         ``value`` is (output, error output, signal's number). It fails with OSError if the program can't be
         started, and with ProcessTerminated if the reactor stops before it. Cancelling it kills the program.
@@ -104,9 +106,13 @@ class _Run(ProcessProtocol):
     def _cancelled(self, _: Any) -> None:
         """Nobody wants the program any more."""
         self.deferred = None
-        if self.transport.pid is not None:
-            self.transport.signalProcess("KILL")
         self.transport.loseConnection()  # somebody else may have its pipes
+        try:
+            self.transport.signalProcess("KILL")
+        except self.words.error.ProcessExitedAlready:
+            pass
+        except OSError as error:
+            self.words.log.warning("%r can't be killed: %s", self.transport, error)
 
     def fire(self, result: Any) -> None:
         """It is done: ``result``, a Failure too, is the Deferred's."""
@@ -136,12 +142,13 @@ def _run(
     reactor: Any,
 ) -> Any:
     reactor = current_reactor() if reactor is None else reactor
-    protocol = kind(reactor.vocabulary)
+    words = getattr(reactor, "vocabulary", NATIVE)  # somebody's own reactor may have none
+    protocol = kind(words)
     deferred = protocol.deferred
     try:
         reactor.spawnProcess(protocol, executable, (executable, *args), env, path)
     except OSError:
-        return reactor.vocabulary.defer.fail()
+        return words.defer.fail()
     return deferred
 
 
@@ -191,7 +198,7 @@ class _Value(_Run):
 class _Everything(_Run):
     def __init__(self, words: Vocabulary, stdin: bytes | None) -> None:
         super().__init__(words)
-        self._stdin = stdin
+        self._stdin = None if stdin is None else as_bytes(stdin)
         self._output: list[bytes] = []
         self._errors: list[bytes] = []
 

@@ -35,27 +35,49 @@ class Owner(Protocol):
         """The reactor stops, and it goes on. Nothing more will be said."""
 
 
-_left: set[int] = set()
-"""Children that outlived the reactors that started them, to be reaped when next somebody looks."""
+_left: dict[int, str | None] = {}
+"""Children that outlived the reactors that started them, to be reaped when next somebody looks: when each was
+started, by which it is known from another that has got its number."""
 
-
-def reap_those_left() -> None:
-    """Reap the children of former reactors that have exited meanwhile."""
-    for pid in tuple(_left):
-        if _reap(pid) != _ALIVE:
-            _left.discard(pid)
-
+POLL = 0.02
+"""Seconds between looks at a child that there is no other way to wait for."""
 
 _ALIVE = object()
 
 
-def _reap(pid: int) -> Any:
+def reap_those_left() -> None:
+    """Reap the children of former reactors that have exited meanwhile."""
+    for pid, started in tuple(_left.items()):
+        if _started(pid) != started or _reap(pid) is not _ALIVE:
+            _left.pop(pid, None)
+
+
+def _started(pid: int) -> str | None:
+    """When a process was started, by the system's own reckoning; None if that isn't known."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[19].decode()
+    except OSError:
+        return None
+
+
+def _reap(pid: int, pidfd: int | None = None) -> Any:
     """The status of a child that has exited; ``_ALIVE``; or None if somebody else has reaped it."""
     try:
+        if pidfd is not None:  # by its number it might be another by now
+            exit = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+            return _ALIVE if exit is None else _as_status(exit.si_code, exit.si_status)
         found, status = os.waitpid(pid, os.WNOHANG)
+        return status if found else _ALIVE
     except ChildProcessError:
         return None
-    return status if found else _ALIVE
+
+
+def _as_status(code: int, number: int) -> int:
+    """What ``os.waitpid`` says, from what ``os.waitid`` does."""
+    if code == os.CLD_EXITED:
+        return number << 8
+    return number | 0x80 if code == os.CLD_DUMPED else number
 
 
 class Children:
@@ -94,10 +116,11 @@ class Children:
 
     def close(self) -> None:
         """Leave those that are alive to themselves."""
-        for child in list(self._alive):
+        while self._alive:  # who is told may start others
+            child = next(iter(self._alive))
             child.check()
-        for child in list(self._alive):
-            child.leave()
+            if child in self._alive:
+                child.leave()
         reap_those_left()
 
     def gone(self, child: Child) -> None:
@@ -125,27 +148,38 @@ class Child:
         self._owner: Owner | None = owner
         self._pidfd: int | None = None
         self._watch: Watch | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to wait for it."""
         try:
             self._pidfd = os.pidfd_open(self.pid)
+            self._watch = self._children.board.start(self._pidfd, False, self, "check", steady=True)
         except ProcessLookupError:  # reaped already: by the kernel itself, where SIGCHLD is ignored
-            self._children.loop.call_soon(self.check)
+            self._timer = self._children.loop.call_later(0, self.check)
         except (AttributeError, OSError):  # an old kernel, one that won't say, or no descriptor to be had
-            self._wait_in_thread()
-        else:
-            try:
-                self._watch = self._children.board.start(self._pidfd, False, self, "check", steady=True)
-            except OSError:
-                self._wait_in_thread()
+            self._wait_otherwise()
 
     def watch_failed(self, watch: Watch) -> None:
         """The loop can't watch its pidfd any more."""
-        self._wait_in_thread()
+        self._wait_otherwise()
 
-    def _wait_in_thread(self) -> None:
-        threading.Thread(target=self._wait, name=f"waits for process {self.pid}", daemon=True).start()
+    def _wait_otherwise(self) -> None:
+        """In a thread; if none is to be had, or it couldn't wait without reaping, by looking now and then."""
+        try:
+            if not hasattr(os, "waitid"):
+                raise RuntimeError
+            threading.Thread(target=self._wait, name=f"waits for process {self.pid}", daemon=True).start()
+        except RuntimeError:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        self._timer = self._children.loop.call_later(POLL, self._look)
+
+    def _look(self) -> None:
+        self.check()
+        if self._owner is not None:
+            self._look_again()
 
     def _wait(self) -> None:
         """Wait for the exit without reaping: until that the number is this child's, and signals reach it."""
@@ -161,7 +195,7 @@ class Child:
         if self._owner is None:
             reap_those_left()
             return
-        status = _reap(self.pid)
+        status = _reap(self.pid, self._pidfd)
         if status is _ALIVE:
             return
         if status is None:
@@ -175,7 +209,7 @@ class Child:
     def leave(self) -> None:
         """Leave it to itself."""
         self._children.log.info("child process %d goes on though its reactor stops", self.pid)
-        _left.add(self.pid)
+        _left[self.pid] = _started(self.pid)
         self._let_go().child_left()
 
     def _let_go(self) -> Owner:
@@ -183,6 +217,8 @@ class Child:
         assert owner is not None
         if self._watch is not None:
             self._watch.stop()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None

@@ -66,7 +66,7 @@ class Process:
         self.reactor = reactor
         wanted = PIPES if childFDs is None else childFDs
         _check(wanted, proto)
-        program = Program(executable, args or (executable,), environment, path, uid, gid)
+        program = Program.of(executable, args, environment, path, uid, gid)
         self.pipes: dict[int, ProcessReader | ProcessWriter] = {}
         self._writable = {number for number, what in wanted.items() if what == "w"}
         with ExitStack() as if_it_fails:
@@ -92,6 +92,7 @@ class Process:
                     self.pipes[number] = self.processWriterFactory(
                         reactor, self, number, end, forceReadHack=True
                     )
+                self.pipes[number].can_grow = True
             self._life = Life(self, proto, pid)
             if_it_fails.pop_all()
         self._life.tell("makeConnection", self)
@@ -229,11 +230,12 @@ class Process:
         """Whether any pipe is open."""
         return bool(self.pipes)
 
+    def child_exited(self) -> None:
+        """It has exited. What it wrote before may still be in the pipes, which end by themselves."""
+
     def childDataReceived(self, name: int, data: bytes) -> None:
         """A pipe has read ``data``."""
-        protocol = self._life.protocol
-        if protocol is not None:
-            protocol.childDataReceived(name, data)
+        self._life.received(name, data)
 
     def childConnectionLost(self, childFD: int, reason: Any) -> None:
         """A pipe is closed, for ``reason`` (a Failure)."""

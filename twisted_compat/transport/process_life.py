@@ -10,6 +10,7 @@ import enum
 import os
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from twisted_compat.transport.descriptor import FileDescriptor
@@ -34,7 +35,8 @@ class State(enum.Enum):
 class Life:
     """What becomes of one child.
 
-    :param transport: whose life it is: gives ``reactor`` and ``is_open()``, whether data may still come.
+    :param transport: whose life it is: gives ``reactor`` and ``is_open()``, whether data may still come, and
+        hears ``child_exited()``, before the protocol does.
     :param protocol: who is told (IProcessProtocol); None for nobody.
     :param pid: the child's process number.
 
@@ -46,7 +48,7 @@ class Life:
         self.protocol = protocol
         self.pid: int | None = pid
         self.status: int | None = None
-        self._transport = transport
+        self._transport: Any = transport  # None when all is over
         self._words = transport.reactor.vocabulary
         self._state = State.RUNNING
         self._child = transport.reactor.watch_child(pid, self, waited_for=transport.is_open())
@@ -60,6 +62,11 @@ class Life:
                 raise
             except BaseException:  # CancelledError too: it is about the protocol alone
                 self._words.log.exception("%s of %r raised", method, self.protocol)
+
+    def received(self, childFD: int, data: bytes) -> None:
+        """The child has written ``data``. What the protocol raises is the pipe's or terminal's to bear."""
+        if self.protocol is not None:
+            self.protocol.childDataReceived(childFD, data)
 
     def signal(self, signalID: str | int) -> None:
         """Send a signal; see :meth:`~.process.Process.signalProcess`."""
@@ -79,6 +86,7 @@ class Life:
         self.pid = None
         self.status = status
         self._state = State.EXITED
+        self._transport.child_exited()
         self.tell("processExited", self._reason())
         self.closed()
 
@@ -95,7 +103,7 @@ class Life:
     def _end(self) -> None:
         self._state = State.ENDED
         self.tell("processEnded", self._reason())
-        self.protocol = None
+        self.protocol = self._transport = None
 
     def _reason(self) -> Any:
         words = self._words
@@ -132,5 +140,6 @@ def take_back(pid: int, descriptors: Iterable[FileDescriptor]) -> None:
     """
     for descriptor in descriptors:
         FileDescriptor.connectionLost(descriptor, None)  # nobody else's: there is nobody to tell
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    with suppress(ProcessLookupError, ChildProcessError):  # it is reaped already, where SIGCHLD is ignored
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import Any
 
 from zope.interface import implementer
@@ -19,6 +20,11 @@ from twisted_compat.transport.sockets import connection_lost
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["PipeAddress", "ProcessReader", "ProcessWriter", "read_some", "write_some"]
+
+PIPE_SIZE = 2**16
+"""Bytes that a new pipe holds (pipe(7)); a stream of them has the two processes wait for each other."""
+GROWN_SIZE = 2**18
+"""Bytes that it is made to hold then. All of a user's pipes together may hold 64 MiB, so not all are."""
 
 
 @implementer(IAddress)
@@ -40,6 +46,8 @@ class _End(FileDescriptor):
 
     connected = 1
     turn_flush = True
+    can_grow = False
+    """Whether the pipe is one that may be made to hold more, when there proves to be much to hold."""
 
     def __init__(self, reactor: Any, proc: Any, name: Any, fileno: int) -> None:
         super().__init__(reactor)
@@ -63,6 +71,14 @@ class _End(FileDescriptor):
     def logPrefix(self) -> str:
         """A word for log lines about it (ILoggingContext)."""
         return f"{type(self).__name__} {self.name}"
+
+    def _grow(self) -> None:
+        self.can_grow = False
+        import fcntl  # there is none on Windows, where this module can be imported
+
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(OSError):  # the user's pipes hold as much as they may already
+                fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, GROWN_SIZE)
 
     def connectionLost(self, reason: Any) -> None:
         """It is lost, for ``reason`` (a Failure): its owner hears of it, and closes the number."""
@@ -104,7 +120,10 @@ class ProcessWriter(_End):
 
         :returns: the number of bytes; or ConnectionLost.
         """
-        return write_some(self.reactor.vocabulary, self.fd, data)
+        written = write_some(self.reactor.vocabulary, self.fd, data)
+        if self.can_grow and written != len(data):
+            self._grow()
+        return written
 
     def doRead(self) -> BaseException | None:
         """It has become readable: nobody reads what is written any more, if ``enableReadHack`` says so.
@@ -140,6 +159,8 @@ class ProcessReader(_End):
         data = read_some(self.reactor.vocabulary, self.fd, self.bufferSize)
         if not isinstance(data, bytes):
             return data
+        if self.can_grow and len(data) >= PIPE_SIZE:
+            self._grow()
         self.dataReceived(data)
         return None
 

@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Program"]
+__all__ = ["Program", "Text"]
 
 Text = str | bytes | os.PathLike[Any]
+
+NOBODY = 2**32 - 1
+"""What the system has for "no change" where it takes a user's or a group's number."""
 
 
 @dataclass(frozen=True)
@@ -25,29 +28,54 @@ class Program:
     :ivar gid: the group's number; None for ours.
     """
 
-    executable: Text
-    arguments: Sequence[Text]
-    environment: Mapping[Any, Any] | None = None
-    directory: Text | None = None
+    executable: bytes
+    arguments: list[bytes]
+    environment: dict[bytes, bytes] | None = None
+    directory: bytes | None = None
     uid: int | None = None
     gid: int | None = None
 
-    def __post_init__(self) -> None:
-        if isinstance(self.arguments, (str, bytes)):
-            raise TypeError(f"args is a list of a program's arguments, not {self.arguments!r}.")
+    @classmethod
+    def of(
+        cls,
+        executable: Text,
+        args: Sequence[Text],
+        env: Mapping[Any, Any] | None = None,
+        path: Text | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+    ) -> Program:
+        """A program from what ``spawnProcess`` is given; see there.
 
-    def find(self) -> Text:
+        :raises TypeError: if something is of a wrong type.
+        :raises ValueError: if something has a zero byte in it, a variable has no name or one with "=" in it,
+            or a number is out of range.
+        """
+        if isinstance(args, (str, bytes)):
+            raise TypeError(f"args is a list of a program's arguments, not {args!r}.")
+        for name, number in (("uid", uid), ("gid", gid)):
+            if number is not None and not 0 <= number < NOBODY:
+                raise ValueError(f"{name} is {number}, and there is no such number.")
+        return cls(
+            _encoded("executable", executable),
+            [_encoded("an argument", argument) for argument in args or (executable,)],
+            None if env is None else _variables(env),
+            _encoded("path", path) if path else None,
+            uid,
+            gid,
+        )
+
+    def find(self) -> bytes:
         """Where the program is: a bare name is looked up in the PATH it is to have itself, else in ours.
 
         :raises FileNotFoundError: if it isn't there. PermissionError, if it may not be executed.
         """
-        name = os.fsencode(self.executable)
-        if not name or b"/" in name:
-            return self.executable
-        why = errno.ENOENT
-        for directory in self._search_path().split(b":"):
+        name, why = self.executable, errno.ENOENT
+        if b"/" in name:
+            return name
+        for directory in self._search_path().split(b":") if name else ():
             candidate = os.path.join(directory or b".", name)
-            seen_from_here = os.path.join(os.fsencode(self.directory or b""), candidate)
+            seen_from_here = os.path.join(self.directory or b"", candidate)
             if os.path.isfile(seen_from_here):
                 if os.access(seen_from_here, os.X_OK):
                     return candidate
@@ -55,9 +83,8 @@ class Program:
         raise OSError(why, os.strerror(why), os.fsdecode(name))
 
     def _search_path(self) -> bytes:
-        theirs = self.environment or {}
-        path = theirs.get("PATH", theirs.get(b"PATH", os.environ.get("PATH", os.defpath)))
-        return os.fsencode(path)
+        ours = os.fsencode(os.environ.get("PATH", os.defpath))
+        return ours if self.environment is None else self.environment.get(b"PATH", ours)
 
     def groups(self) -> list[int] | None:
         """The supplementary groups that it is to have; None for ours, which only root may change."""
@@ -70,3 +97,23 @@ class Program:
         except KeyError:  # a number that belongs to nobody
             return []
         return os.getgrouplist(user.pw_name, os.getegid() if self.gid is None else self.gid)
+
+
+def _encoded(what: str, text: Text) -> bytes:
+    try:
+        encoded = os.fsencode(text)
+    except TypeError:
+        raise TypeError(f"{what} is {text!r}, and neither text, bytes nor a path.") from None
+    if b"\0" in encoded:
+        raise ValueError(f"{what} has a zero byte in it: {text!r}.")
+    return encoded
+
+
+def _variables(env: Mapping[Any, Any]) -> dict[bytes, bytes]:
+    if not isinstance(env, Mapping):
+        raise TypeError(f"env maps names to values, and is {env!r}.")
+    variables = {_encoded("a variable", key): _encoded("a variable", value) for key, value in env.items()}
+    for name in variables:
+        if not name or b"=" in name:
+            raise ValueError(f"env has a variable whose name is {os.fsdecode(name)!r}.")
+    return variables

@@ -10,12 +10,13 @@ import errno
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from zope.interface import implementer
 
 from twisted_compat.interfaces import IProcessTransport
+from twisted_compat.transport.delayed import call_off
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.process_life import Life, take_back
 from twisted_compat.transport.process_pipes import PipeAddress, read_some, write_some
@@ -23,6 +24,10 @@ from twisted_compat.transport.process_program import Program, Text
 from twisted_compat.transport.process_spawn import spawn
 
 __all__ = ["PTYProcess"]
+
+FIRST_LOOK, LAST_LOOK = 0.05, 1.0
+"""Seconds between looks at a terminal that nobody has open, as long as the child lives, which may open it
+again: at first, and at last."""
 
 SIZE = struct.Struct("HHHH")
 """A terminal's size as the system has it (ioctl_tty(2)): rows, columns, and twice what nobody uses."""
@@ -45,6 +50,9 @@ class PTYProcess(FileDescriptor):
     """
 
     turn_flush = True
+    fd: int = -1
+    _interval = FIRST_LOOK
+    _looking: Any = None  # the delayed call, while nobody but we has the terminal open
 
     def __init__(
         self,
@@ -61,10 +69,11 @@ class PTYProcess(FileDescriptor):
         super().__init__(reactor)
         if proto is None:
             raise ValueError("A terminal was asked for, and there is no protocol to hear of it.")
-        program = Program(executable, args or (executable,), environment, path, uid, gid)
+        program = Program.of(executable, args, environment, path, uid, gid)
         with ExitStack() as if_it_fails:
             if isinstance(usePTY, Sequence):
-                self.fd, slave = int(usePTY[0]), int(usePTY[1])
+                self.fd, slave, _ = usePTY
+                _check(self.fd, slave)
             else:
                 self.fd, slave = os.openpty()
                 if_it_fails.callback(os.close, self.fd)
@@ -138,17 +147,33 @@ class PTYProcess(FileDescriptor):
     def doRead(self) -> BaseException | None:
         """Read once what it shows (IReadDescriptor).
 
-        :returns: ConnectionDone once nobody has the terminal open any more, ConnectionLost for an error.
+        :returns: ConnectionDone once the child has exited and nobody has the terminal open any more,
+            ConnectionLost for an error.
         """
         words = self.reactor.vocabulary
         data = read_some(words, self.fd, self.bufferSize)
         if isinstance(data, bytes):
-            self._life.protocol.childDataReceived(1, data)
+            self._interval = FIRST_LOOK
+            self._life.received(1, data)
             return None
         cause = getattr(data, "__cause__", None)
-        if isinstance(cause, OSError) and cause.errno == errno.EIO:  # how the system says so
-            data = words.error.ConnectionDone()
-        return data
+        if not isinstance(cause, OSError) or cause.errno != errno.EIO:
+            return data
+        # Nobody has it open. To close it now would hang up, and kill a child that has only closed its
+        # standard descriptors, as many do just before they exit.
+        if self.pid is None:
+            done: BaseException = words.error.ConnectionDone()
+            return done
+        self.stopReading()  # or it would be called again and again
+        self._looking = self.reactor.callLater(self._interval, self.startReading)
+        self._interval = min(self._interval * 2, LAST_LOOK)
+        return None
+
+    def stopReading(self) -> None:
+        """Have :meth:`doRead` called no more (FileDescriptor)."""
+        call_off(self._looking)
+        self._looking = None
+        super().stopReading()
 
     def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
         """Type as much of ``data`` as the terminal takes at once.
@@ -204,3 +229,25 @@ class PTYProcess(FileDescriptor):
     def is_open(self) -> bool:
         """Whether the terminal is open."""
         return bool(self.connected)
+
+    def child_exited(self) -> None:
+        """It has exited: if nobody has the terminal open, that is the end."""
+        if self._looking is not None:
+            self.stopReading()
+            self.startReading()
+
+
+def _check(master: int, slave: int) -> None:
+    """Refuse a terminal that can't control a session.
+
+    :raises OSError: if it is none; PermissionError, if it controls one already.
+    """
+    for number in (master, slave):
+        os.fstat(number)  # which says so if it isn't even open
+        if not os.isatty(number):
+            raise OSError(errno.ENOTTY, f"usePTY has {number} in it, which is no terminal")
+    controlled = 0
+    with suppress(OSError):  # some systems tell nobody but those whom it controls
+        controlled = os.tcgetpgrp(master)
+    if controlled:
+        raise PermissionError(errno.EPERM, f"the terminal {os.ttyname(slave)} controls a session already")

@@ -10,6 +10,7 @@ Which descriptors the program gets is ``process_descriptors.py``; what it is oth
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -20,8 +21,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from twisted_compat.transport.process_descriptors import Duplicate, Move, moves
-from twisted_compat.transport.process_program import Program, Text
+from twisted_compat.transport.process_descriptors import Close, Duplicate, Move, moves
+from twisted_compat.transport.process_program import Program
 
 __all__ = ["spawn"]
 
@@ -30,7 +31,12 @@ SIGNALS = tuple(sorted(signal.valid_signals() - {getattr(signal, n, 0) for n in 
 """Every signal whose action can be chosen."""
 RESET_BY_POPEN = frozenset(getattr(signal, name, 0) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"))
 """What Python ignores by itself: Popen resets these, and no others."""
-CAN_SPAWN = hasattr(os, "posix_spawn")
+CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
+"""What has posix_spawn close all numbers from one on, whether they are open or not. Python 3.13 has it."""
+FEW = 64
+"""Numbers below this are closed one by one where nobody knows which of them are open."""
+MANY = 256
+"""Where more descriptors are open than this, to ask of each what it is costs more than Popen does."""
 OPENING_GIVES_TERMINAL = sys.platform.startswith("linux")
 """Whether the leader of a session that opens a terminal is controlled by it from then on. (Elsewhere it must
 ask for that, which posix_spawn can't.)"""
@@ -45,47 +51,84 @@ def spawn(program: Program, mapping: Mapping[int, int], terminal: int | None = N
         and controls a new session.
     :returns: the process's number. Whoever calls has to reap it.
     :raises OSError: if it can't be started; then there is no process.
-    :raises TypeError: if what it is given is of a wrong type. ValueError, if it has zero bytes in it.
     """
     path = program.find()
-    if CAN_SPAWN and program.directory is None and program.uid is None and program.gid is None:
-        try:
-            inheritable = _inheritable()
-            name = None if terminal is None else os.ttyname(terminal)
-        except OSError:  # there is no /proc, or it is a terminal of another file system's
-            pass
-        else:
-            if terminal is None:
-                return _posix_spawn(path, program, moves(mapping, inheritable))
-            if OPENING_GIVES_TERMINAL:
-                return _posix_spawn(path, program, moves({1: 0, 2: 0}, {*inheritable} - {0}), name)
-    if terminal is not None:
+    limit = _limit()
+    for number in mapping:
+        if number >= limit:
+            raise OSError(errno.EBADF, f"a process may have descriptors below {limit}, and not {number}")
+    if terminal is None:
+        actions = _actions(mapping, limit)
+    else:
         mapping = dict.fromkeys(STANDARD, terminal)
+        actions = _actions_with_terminal(terminal, limit)
+    plain = program.directory is None and program.uid is None and program.gid is None
+    # Python's posix_spawn refuses an empty name, which a program may have for all that the system cares.
+    if plain and actions is not None and program.arguments[0]:
+        return _posix_spawn(path, program, actions, new_session=terminal is not None)
     return _fork_and_exec(path, program, mapping, terminal)
 
 
-def _posix_spawn(path: Text, program: Program, steps: Iterable[Move], terminal: str | None = None) -> int:
-    """
-    :param terminal: the name of a terminal to begin with, as standard input, in a new session.
-    """
-    actions: list[tuple[Any, ...]] = []
-    session: dict[str, Any] = {}
-    if terminal is not None:
-        actions.append((os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0))
-        session["setsid"] = True
-    for step in steps:
-        kind = os.POSIX_SPAWN_DUP2 if type(step) is Duplicate else os.POSIX_SPAWN_CLOSE
-        actions.append((kind, *step))
-    environment = os.environ if program.environment is None else program.environment
-    return os.posix_spawn(
-        path,
-        list(program.arguments),
-        environment,
-        file_actions=actions,
-        setsigmask=(),
-        setsigdef=SIGNALS,
-        **session,
+def _limit() -> int:
+    """Every number of a descriptor is below this."""
+    import resource  # there is none on Windows, where this module can be imported
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**31 if soft == resource.RLIM_INFINITY else soft
+
+
+def _in_place(mapping: Mapping[int, int]) -> bool:
+    """Whether Popen can give these descriptors by itself."""
+    return mapping.keys() >= STANDARD and all(
+        theirs == ours for theirs, ours in mapping.items() if theirs not in STANDARD
     )
+
+
+# By posix_spawn
+
+
+def _actions(mapping: Mapping[int, int], limit: int) -> list[tuple[Any, ...]] | None:
+    """What posix_spawn is to do to the descriptors; None if it can't, or the other way is better."""
+    if not hasattr(os, "posix_spawn"):
+        return None
+    last: list[tuple[Any, ...]] = []
+    if CLOSE_FROM is not None and max(mapping, default=0) < FEW:
+        steps = moves(mapping, ())
+        above = 1 + max((step.target for step in steps if isinstance(step, Duplicate)), default=-1)
+        last = [(CLOSE_FROM, above)]
+        steps = moves(mapping, range(above))
+    else:
+        if _in_place(mapping) and _count_open() > MANY:
+            return None
+        try:
+            steps = moves(mapping, _inheritable())
+        except OSError:  # there is no /proc
+            return None
+    if any(max(step) >= limit for step in steps):  # the limit has been lowered, and posix_spawn refuses them
+        return None
+    kinds = {Duplicate: os.POSIX_SPAWN_DUP2, Close: os.POSIX_SPAWN_CLOSE}
+    return [(kinds[type(step)], *step) for step in steps] + last
+
+
+def _actions_with_terminal(terminal: int, limit: int) -> list[tuple[Any, ...]] | None:
+    """As :func:`_actions`, for a terminal as the standard descriptors."""
+    actions = _actions(dict.fromkeys(STANDARD, 0), limit)
+    if actions is None or not OPENING_GIVES_TERMINAL:
+        return None
+    try:
+        name = os.ttyname(terminal)
+        os.close(os.open(name, os.O_RDWR | os.O_NOCTTY))
+    except OSError:  # another file system's, or another user's
+        return None
+    return [(os.POSIX_SPAWN_OPEN, 0, name, os.O_RDWR, 0), *actions]
+
+
+def _count_open() -> int:
+    """How many descriptors are open; 0 where the system doesn't say (it does from Linux 6.2 on)."""
+    try:
+        return os.stat("/proc/self/fd").st_size
+    except OSError:
+        return 0
 
 
 def _inheritable() -> list[int]:
@@ -95,12 +138,26 @@ def _inheritable() -> list[int]:
     """
     found = []
     for name in os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"):
-        try:
+        with suppress(OSError):  # closed meanwhile, as that of the listing itself
             if os.get_inheritable(int(name)):
                 found.append(int(name))
-        except OSError:  # closed meanwhile, as that of the listing itself
-            pass
     return found
+
+
+def _posix_spawn(path: bytes, program: Program, actions: list[tuple[Any, ...]], *, new_session: bool) -> int:
+    session: dict[str, Any] = {"setsid": True} if new_session else {}  # not every system knows it
+    return os.posix_spawn(
+        path,
+        program.arguments,
+        os.environ if program.environment is None else program.environment,
+        file_actions=actions,
+        setsigmask=(),
+        setsigdef=SIGNALS,
+        **session,
+    )
+
+
+# By fork and exec
 
 
 @dataclass(frozen=True)
@@ -133,21 +190,21 @@ class _Preparation:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _fork_and_exec(path: Text, program: Program, mapping: Mapping[int, int], terminal: int | None) -> int:
+def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], terminal: int | None) -> int:
     import fcntl  # there are none on Windows, where this module can be imported
     import termios
 
     kept = {number for number in mapping if number not in STANDARD}
     options: dict[str, Any] = {"user": program.uid, "group": program.gid, "extra_groups": program.groups()}
     steps: tuple[Move, ...] = ()
-    if mapping.keys() >= STANDARD and all(mapping[number] == number for number in kept):
+    if _in_place(mapping):
         options.update(stdin=mapping[0], stdout=mapping[1], stderr=mapping[2])
     else:
         steps = tuple(moves(mapping, STANDARD))
     preparation = _Preparation(
         steps,
         None if terminal is None else partial(fcntl.ioctl, 0, termios.TIOCSCTTY, 0),
-        tuple(n for n in SIGNALS if n not in RESET_BY_POPEN and signal.getsignal(n) is signal.SIG_IGN),
+        tuple(number for number in _ignored() if number not in RESET_BY_POPEN),
         bool(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     )
     if any(vars(preparation).values()):
@@ -157,14 +214,27 @@ def _fork_and_exec(path: Text, program: Program, mapping: Mapping[int, int], ter
         for number in sorted({step.target for step in steps if isinstance(step, Duplicate)} - STANDARD):
             taken = fcntl.fcntl(next(iter(mapping.values())), fcntl.F_DUPFD_CLOEXEC, number)
             placeholders.callback(os.close, taken)
-        process = subprocess.Popen(
-            program.arguments,
-            executable=path,
-            env=program.environment,
-            cwd=program.directory,
-            pass_fds=sorted(kept),
-            start_new_session=terminal is not None,
-            **options,
-        )
+        try:
+            process = subprocess.Popen(
+                program.arguments,
+                executable=path,
+                env=program.environment,
+                cwd=program.directory,
+                pass_fds=sorted(kept),
+                start_new_session=terminal is not None,
+                **options,
+            )
+        except subprocess.SubprocessError as error:  # it doesn't say which of the child's steps failed
+            raise OSError(errno.EPERM, f"a child process could not be prepared: {error}") from error
     process.returncode = 0  # it is ours to wait for: nothing of Popen's is to look after it any more
     return process.pid
+
+
+def _ignored() -> Iterable[int]:
+    """The signals that are ignored here, and so would be in a child."""
+    with suppress(OSError), open("/proc/self/status", "rb") as status:
+        for line in status:
+            if line.startswith(b"SigIgn:"):  # C code's too, of which Python knows nothing
+                bits = int(line.split()[1], 16)
+                return [number for number in SIGNALS if bits >> (number - 1) & 1]
+    return [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
