@@ -270,6 +270,14 @@ def test_five_thousand_descriptors_of_ours(path: str | None) -> None:
         )
 
 
+@in_both_ways
+async def test_descriptors_above_a_limit_that_came_later(ours: Callable[..., int], path: str | None) -> None:
+    ours("high", inheritable=True, above=900)
+    with descriptor_limit(500):
+        async with attached() as reactor:
+            await check_child(reactor, {1: "r"}, path=path)
+
+
 WITHOUT = """
 import asyncio, os, sys
 from tests.transport.test_process_descriptors import check_child
