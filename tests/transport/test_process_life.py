@@ -26,7 +26,7 @@ from twisted_compat.error import ProcessExitedAlready
 
 pytestmark = pytest.mark.without_debug
 
-BIG = bytes(range(256)) * 4096  # 1 MiB: far more than a pipe takes
+BIG = bytes(range(256)) * (1 << 13)  # 2 MiB: far more than any pipe takes
 
 
 # The end

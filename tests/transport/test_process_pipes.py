@@ -22,7 +22,7 @@ from twisted_compat.transport.process_pipes import ProcessReader, ProcessWriter
 
 pytestmark = pytest.mark.without_debug
 
-BIG = bytes(range(256)) * 4096  # 1 MiB: far more than a pipe takes
+BIG = bytes(range(256)) * (1 << 13)  # 2 MiB: far more than any pipe takes
 
 
 # By themselves
