@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,29 +61,44 @@ def promised(code: str) -> list[str]:
     return re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
-def run(*arguments: str, directory: Path, dev: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, directory: Path, dev: bool = True, given: str = ""
+) -> subprocess.CompletedProcess[str]:
     mode = ["-X", "dev", "-W", "error"] if dev else []
     return subprocess.run(
         [sys.executable, *mode, *arguments],
         cwd=directory,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         timeout=DEADLINE,
     )
 
 
-# Datagrams and UNIX sockets, TLS
+# Child processes, datagrams and UNIX sockets, TLS
 
 
-@pytest.mark.parametrize("page", ["datagrams-and-unix", "tls"])
-def test_programs_of_one_file(tmp_path: Path, page: str) -> None:
+@pytest.mark.parametrize(("page", "count"), [("child-processes", 4), ("datagrams-and-unix", 2), ("tls", 2)])
+def test_programs_of_one_file(tmp_path: Path, page: str, count: int) -> None:
     programs = unnamed(page)
-    assert len(programs) == 2
+    assert len(programs) == count
+    if any('"bash"' in program for program in programs) and shutil.which("bash") is None:
+        skip_without("bash", "apt-get install bash")
     for program in programs:
         done = run("-c", program, directory=tmp_path)
         assert done.stdout.splitlines() == promised(program) != [], done.stderr
         assert done.stderr == ""
+
+
+def test_a_prompt(tmp_path: Path) -> None:
+    assert write_files("child-processes", tmp_path) == ["prompt.py"]
+    shown = {
+        "visits\nwhat\nquit\nvisits\n": "> 0 visits\n> Say visits, or quit.\n> ",
+        "visits\n": "> 0 visits\n> ",
+    }
+    for typed, expected in shown.items():
+        done = run("prompt.py", directory=tmp_path, given=typed)
+        assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 
 
 # FastAPI
