@@ -292,7 +292,13 @@ async def main():
                 {1: "r", 2: "w", 0: "r", 3: "w", 4: "r", 5: "r", 6: a, 7: a},
             ):
                 await check_child(reactor, mapping, path=path)
-        os.close(a)
+        b, c = os.dup(a), os.dup(a)  # in the end all three have one: not for children, unless they are asked for
+        for path in (None, "/"):
+            for mapping in ({0: 0, 1: 1, 2: 2}, {0: 1, 1: 2, 2: 0}, {0: 2, 1: 0, 2: 1}, {1: 1}, {3: 2}):
+                if {a, b, c} == {0, 1, 2}:
+                    await check_child(reactor, mapping, path=path)
+        for number in (a, b, c):
+            os.close(number)
 
 sys.stderr = open(os.dup(2), "w")
 for closed in ([0], [1, 2]):
