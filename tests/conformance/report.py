@@ -24,7 +24,6 @@ class Verdict:
     """One run, judged.
 
     :ivar excepted: listed tests that can't pass.
-    :ivar opened: listed tests that wait for what the reactor can't do yet.
     :ivar skipped: tests that are skipped on Twisted's own reactor too.
     :ivar stale: listed tests that passed.
     """
@@ -32,7 +31,6 @@ class Verdict:
     run: Run
     passed: list[str] = field(default_factory=list)
     excepted: list[str] = field(default_factory=list)
-    opened: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -43,8 +41,7 @@ class Verdict:
         return not (self.failed or self.stale or self.run.missing)
 
 
-KINDS = ("passed", "excepted", "opened", "failed", "stale", "skipped")
-WORDS = {"opened": "open"}
+KINDS = ("passed", "excepted", "failed", "stale", "skipped")
 
 
 def entries_of(run: Run, exceptions: Table) -> list[Excepted]:
@@ -66,8 +63,8 @@ def judge(run: Run, exceptions: Table) -> Verdict:
             (verdict.stale if any(entry.steady for entry in entries) else verdict.passed).append(test)
         elif not entries:
             verdict.failed.append(test)
-        else:  # open only if nothing else is in the way
-            (verdict.opened if all(entry.capability for entry in entries) else verdict.excepted).append(test)
+        else:
+            verdict.excepted.append(test)
     return verdict
 
 
@@ -102,10 +99,8 @@ def idle_exceptions(verdicts: Iterable[Verdict], exceptions: Table) -> list[str]
     return list(idle)
 
 
-COLUMNS = "{:10} {:38} {:11} {:>5} {:>6} {:>8} {:>5} {:>6} {:>7} {:>6}"
-HEADER = COLUMNS.format(
-    "family", "module", "loop", "ran", "passed", "excepted", "open", "failed", "skipped", "s"
-)
+COLUMNS = "{:10} {:38} {:11} {:>5} {:>6} {:>8} {:>6} {:>7} {:>6}"
+HEADER = COLUMNS.format("family", "module", "loop", "ran", "passed", "excepted", "failed", "skipped", "s")
 
 
 def print_row(verdict: Verdict) -> None:
@@ -117,7 +112,6 @@ def print_row(verdict: Verdict) -> None:
         ran,
         len(verdict.passed),
         len(verdict.excepted),
-        len(verdict.opened),
         failed,
         len(verdict.skipped),
     ]
@@ -148,7 +142,7 @@ def print_verdicts(
 
 def _counts(verdicts: Sequence[Verdict]) -> str:
     counts = {kind: sum(len(getattr(verdict, kind)) for verdict in verdicts) for kind in KINDS}
-    return ", ".join(f"{count} {WORDS.get(kind, kind)}" for kind, count in counts.items())
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
 def _print_details(verdict: Verdict, verbose: bool) -> None:
@@ -157,7 +151,7 @@ def _print_details(verdict: Verdict, verbose: bool) -> None:
         outcome = run.outcomes[test]
         print(f"\n{'=' * 78}\n{outcome.kind}: {test} [{run.family} on {run.loop}]\n{outcome.detail.rstrip()}")
     if verbose:
-        for kind in ("passed", "excepted", "opened", "skipped"):
+        for kind in ("passed", "excepted", "skipped"):
             for test in getattr(verdict, kind):
                 reason = run.outcomes[test].detail if run.outcomes[test].kind == "skipped" else ""
-                print(f"{WORDS.get(kind, kind)}: {test} [{run.family} on {run.loop}] {reason}".rstrip())
+                print(f"{kind}: {test} [{run.family} on {run.loop}] {reason}".rstrip())

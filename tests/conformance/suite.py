@@ -116,6 +116,7 @@ GLOBAL = Family(
         # child processes and descriptors
         Module("twisted.test.test_process"),
         Module("twisted.test.test_iutils"),
+        Module("twisted.internet.test.test_posixprocess"),
         Module("twisted.test.test_main"),
         Module("twisted.test.test_stdio"),
         Module("twisted.internet.test.test_inotify"),

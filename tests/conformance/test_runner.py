@@ -15,7 +15,7 @@ pytest.importorskip("twisted.internet")
 pytest.importorskip("uvloop")
 
 from tests.conformance.__main__ import choose, conduct, main, parse
-from tests.conformance.exceptions import CAPABILITIES, EXCEPTIONS, Excepted
+from tests.conformance.exceptions import EXCEPTIONS, Excepted
 from tests.conformance.isolation import isolated, why_not_isolated
 from tests.conformance.neutral import is_neutral
 from tests.conformance.report import Verdict, idle_exceptions, judge
@@ -29,8 +29,8 @@ REACTORS = "tests.conformance.sample_reactors"
 NEUTRAL = "Only runs on Windows"
 
 
-def excepted(test: str, *loops: str, capability: str | None = None) -> Excepted:
-    return Excepted(test, "category", "reason", loops, capability=capability)
+def excepted(test: str, *loops: str) -> Excepted:
+    return Excepted(test, "category", "reason", loops)
 
 
 def kinds(run: Run, prefix: str) -> dict[str, str]:
@@ -160,11 +160,10 @@ def test_every_module_that_makes_test_cases_for_reactors_is_run() -> None:
 @pytest.mark.parametrize(
     "only, exceptions, status, said",
     [
-        ([ENDS + "passes"], [], 0, "1 passed, 0 excepted, 0 open, 0 failed"),
+        ([ENDS + "passes"], [], 0, "1 passed, 0 excepted, 0 failed"),
         ([ENDS + "fails"], [], 1, "failed: " + ENDS + "fails [deferreds on asyncio]"),
-        ([ENDS + "fails"], [excepted(ENDS + "fails")], 0, "0 passed, 1 excepted, 0 open, 0 failed"),
-        ([ENDS + "fails"], [excepted(ENDS + "fails", capability="process")], 0, "1 open, 0 failed"),
-        ([ENDS + "fails"], [excepted(ENDS + "fails", "uvloop")], 1, "0 excepted, 0 open, 1 failed"),
+        ([ENDS + "fails"], [excepted(ENDS + "fails")], 0, "0 passed, 1 excepted, 0 failed"),
+        ([ENDS + "fails"], [excepted(ENDS + "fails", "uvloop")], 1, "0 excepted, 1 failed"),
         ([ENDS + "is_skipped"], [], 1, "skipped: " + ENDS + "is_skipped [deferreds on asyncio]"),
         ([ENDS + "passes"], [excepted(ENDS + "passes")], 1, "stale: " + ENDS + "passes"),
         ([ENDS + "passes"], [excepted(ENDS + "gone")], 1, "unknown: " + ENDS + "gone"),
@@ -224,16 +223,8 @@ def test_a_skip_counts_as_one_only_if_twisteds_own_reactor_has_it_too() -> None:
     run.outcomes["m.T.ours"].detail = "OurReactor does not provide twisted.internet.interfaces.IReactorUDP"
     verdict = judge(run, {})
     assert (verdict.skipped, verdict.failed) == (["m.T.windows"], ["m.T.ours"])
-    verdict = judge(run, {"global": [excepted("m.T.ours", capability="process")]})
-    assert (verdict.opened, verdict.failed, verdict.ok) == (["m.T.ours"], [], True)
-
-
-def test_what_can_not_pass_anyway_is_not_open() -> None:
-    verdict = judge(
-        run_of(one="failed", two="failed"),
-        {"global": [excepted("m.T.*", capability="process"), excepted("m.T.two")]},
-    )
-    assert (verdict.opened, verdict.excepted) == (["m.T.one"], ["m.T.two"])
+    verdict = judge(run, {"global": [excepted("m.T.ours")]})
+    assert (verdict.excepted, verdict.failed, verdict.ok) == (["m.T.ours"], [], True)
 
 
 def test_an_exception_for_a_test_that_is_skipped_anyway_is_idle() -> None:
@@ -278,4 +269,3 @@ def test_the_exceptions_are_of_modules_and_loops_that_are_run() -> None:
             assert entry.test.startswith(modules)
             assert entry.category and entry.reason and "\n" not in entry.reason
             assert set(entry.loops) <= set(family.loops)
-            assert entry.capability is None or entry.capability in CAPABILITIES

@@ -1,16 +1,15 @@
 """The tests of Twisted's that are not expected to pass, each with the reason; a table for each family.
 
-Most are there for good: passing would mean to copy how Twisted is written inside, or how it prints. The open
-ones name the capability that they wait for. The runner fails when a listed test passes, is only skipped, or
-isn't there any more.
+They are there for good: passing would mean to copy how Twisted is written inside, or how it prints. The
+runner fails when a listed test passes, is only skipped, or isn't there any more.
 """
 
 from __future__ import annotations
 
 from tests.conformance.exceptions import deferreds, global_reactor, reactor_builder
-from tests.conformance.exceptions.table import CAPABILITIES, Excepted
+from tests.conformance.exceptions.table import Excepted
 
-__all__ = ["CAPABILITIES", "EXCEPTIONS", "Excepted"]
+__all__ = ["EXCEPTIONS", "Excepted"]
 
 EXCEPTIONS: dict[str, tuple[Excepted, ...]] = {
     "deferreds": deferreds.EXCEPTIONS,

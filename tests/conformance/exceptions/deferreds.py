@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.exceptions.table import Excepted, because, until_there_is
+from tests.conformance.exceptions.table import Excepted, because
 
 __all__ = ["EXCEPTIONS"]
 
@@ -88,10 +88,5 @@ EXCEPTIONS: tuple[Excepted, ...] = (
         "misses now and then that a child process has ended: uvloop takes the signal's file descriptor",
         ("uvloop",),
         steady=False,
-    ),
-    *until_there_is(
-        "process",
-        THREADS + "StartupBehaviorTests.testCallBeforeStartupUnexecuted",
-        loops=("our-asyncio", "our-uvloop"),
     ),
 )
