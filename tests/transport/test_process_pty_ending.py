@@ -158,7 +158,6 @@ async def left(protocol: Any, pipe: Path) -> AsyncIterator[bytes]:
     :returns: what it had printed.
     """
     said = await printed(protocol, b"\r\n")
-    await _tell(pipe)
     listing = f"/proc/{protocol.transport.pid}/fd"
 
     def open_there() -> list[str]:
@@ -169,6 +168,7 @@ async def left(protocol: Any, pipe: Path) -> AsyncIterator[bytes]:
 
     writer = await until(lambda: _writer(pipe))
     try:
+        os.write(writer, b"\n")
         await until(lambda: said.strip().decode() not in open_there())
         yield said
         with contextlib.suppress(BrokenPipeError):
