@@ -10,6 +10,7 @@ subprocess and multiprocessing in the same process remain theirs.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import threading
@@ -35,9 +36,12 @@ class Owner(Protocol):
         """The reactor stops, and it goes on. Nothing more will be said."""
 
 
-_left: dict[int, str | None] = {}
+_left: dict[int, bytes | None] = {}
 """Children that outlived the reactors that started them, to be reaped when next somebody looks: when each was
 started, by which it is known from another that has got its number."""
+
+ROUNDS = 10
+"""How often children that are started while others are left are left in their turn."""
 
 POLL = 0.02
 """Seconds between looks at a child that there is no other way to wait for."""
@@ -48,17 +52,32 @@ _ALIVE = object()
 def reap_those_left() -> None:
     """Reap the children of former reactors that have exited meanwhile."""
     for pid, started in tuple(_left.items()):
-        if _started(pid) != started or _reap(pid) is not _ALIVE:
+        if _is_another(pid, started) or _reap(pid) is not _ALIVE:
             _left.pop(pid, None)
 
 
-def _started(pid: int) -> str | None:
-    """When a process was started, by the system's own reckoning; None if that isn't known."""
+def _read_start(pid: int) -> bytes:
+    """When a process was started, by the system's own reckoning. Raises OSError if that isn't known."""
+    with open(f"/proc/{pid}/stat", "rb") as stat:
+        return stat.read().rpartition(b")")[2].split()[19]
+
+
+def _started(pid: int) -> bytes | None:
+    """When a process was started; None if that isn't known."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[19].decode()
+        return _read_start(pid)
     except OSError:
         return None
+
+
+def _is_another(pid: int, started: bytes | None) -> bool:
+    """Whether the number is known to be nobody's by now, or not his any more who was started then."""
+    try:
+        return started is not None and _read_start(pid) != started
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except OSError:  # no descriptor is to be had, say
+        return False
 
 
 def _reap(pid: int, pidfd: int | None = None) -> Any:
@@ -116,11 +135,21 @@ class Children:
 
     def close(self) -> None:
         """Leave those that are alive to themselves."""
-        while self._alive:  # who is told may start others
-            child = next(iter(self._alive))
-            child.check()
-            if child in self._alive:
-                child.leave()
+        for _ in range(ROUNDS):
+            for child in list(self._alive):
+                try:
+                    child.check()
+                    child.leave()
+                except KeyboardInterrupt:
+                    raise
+                except (
+                    BaseException
+                ):  # SystemExit too: what was asked for is happening, and others are waiting
+                    self.log.exception("the end of child process %d was told, and that raised", child.pid)
+        if self._alive:
+            self.log.error("child processes keep being started while the reactor stops: %r", self._alive)
+        for child in list(self._alive):
+            child.let_go()
         reap_those_left()
 
     def gone(self, child: Child) -> None:
@@ -149,6 +178,7 @@ class Child:
         self._pidfd: int | None = None
         self._watch: Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._started: bytes | None = None  # when it was, if its number is all that we have of it
 
     def start(self) -> None:
         """Begin to wait for it."""
@@ -166,6 +196,7 @@ class Child:
 
     def _wait_otherwise(self) -> None:
         """In a thread; if none is to be had, or it couldn't wait without reaping, by looking now and then."""
+        self._started = _started(self.pid)
         try:
             if not hasattr(os, "waitid"):
                 raise RuntimeError
@@ -195,7 +226,7 @@ class Child:
         if self._owner is None:
             reap_those_left()
             return
-        status = _reap(self.pid, self._pidfd)
+        status = None if self._was_taken() else _reap(self.pid, self._pidfd)
         if status is _ALIVE:
             return
         if status is None:
@@ -204,38 +235,54 @@ class Child:
                 "ignored here, or does something wait for any child, as os.wait() does?",
                 self.pid,
             )
-        self._let_go().child_exited(status)
+        owner = self._owner
+        self.let_go()
+        owner.child_exited(status)
 
     def leave(self) -> None:
-        """Leave it to itself."""
-        self._children.log.info("child process %d goes on though its reactor stops", self.pid)
-        _left[self.pid] = _started(self.pid)
-        self._let_go().child_left()
+        """Leave it to itself, unless it is gone."""
+        owner = self._owner
+        if owner is not None:
+            self._children.log.info("child process %d goes on though its reactor stops", self.pid)
+            _left[self.pid] = _started(self.pid)
+            self.let_go()
+            owner.child_left()
 
-    def _let_go(self) -> Owner:
-        owner, self._owner = self._owner, None
-        assert owner is not None
+    def let_go(self) -> None:
+        """Look after it no more."""
+        self._owner = None
         if self._watch is not None:
             self._watch.stop()
+            self._watch = None
         if self._timer is not None:
             self._timer.cancel()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
         self._children.gone(self)
-        return owner
+
+    def _was_taken(self) -> bool:
+        """Whether somebody else has reaped it, so that its number may be another's by now."""
+        if self._pidfd is not None:
+            return False  # it tells by itself
+        if _is_another(self.pid, self._started):
+            return True
+        if hasattr(os, "waitid"):
+            try:
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return True
+        return False
 
     def signal(self, number: int) -> None:
         """Send it a signal, and never anybody else.
 
-        :raises ProcessLookupError: if it has been reaped.
+        :raises ProcessLookupError: if it has been reaped, or is left to itself.
         :raises PermissionError: if it has become another user's.
         """
+        if self._owner is None or self._was_taken():
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         if self._pidfd is not None:
             signal.pidfd_send_signal(self._pidfd, number)
-            return
-        try:  # it has its number as long as it can be waited for
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError as error:
-            raise ProcessLookupError(*error.args) from None
-        os.kill(self.pid, number)
+        else:
+            os.kill(self.pid, number)

@@ -84,7 +84,7 @@ class Watch:
             self.board.add(self.writing, self.fd, method)
         except PermissionError:
             self._lifeline = None
-            self._ticking = self.board.loop.call_later(UNPOLLABLE_INTERVAL, self._tick, method)
+            self._ticking = self.board.loop.call_later(0, self._tick, method)
         except BaseException:
             self._lifeline = None
             raise

@@ -252,6 +252,8 @@ def _check(childFDs: Mapping[int, int | str], protocol: Any) -> None:
         if number < 0:
             raise ValueError(f"childFDs maps numbers of descriptors, and {number} is negative.")
         if isinstance(what, int) and not isinstance(what, bool):
+            if what < 0:
+                raise ValueError(f"childFDs[{number}] is {what}, and numbers of descriptors aren't negative.")
             try:
                 os.fstat(what)
             except OSError as error:

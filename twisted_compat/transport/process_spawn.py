@@ -218,8 +218,8 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
             process = subprocess.Popen(
                 program.arguments,
                 executable=path,
-                env=program.environment,
-                cwd=program.directory,
+                env=os.environ if program.environment is None else program.environment,
+                cwd=program.directory or b".",  # for without one it may use posix_spawn, too
                 pass_fds=sorted(kept),
                 start_new_session=terminal is not None,
                 **options,

@@ -60,6 +60,8 @@ class StandardIO:
         self._reason: Any = None  # why it is closing, if not because it was asked to
         self._reader: ProcessReader | None = None
         self._writer: ProcessWriter | None = None
+        for number in (stdin, stdout):
+            os.fstat(number)  # which says so if it isn't open, as long as nothing else has taken the number
         with ExitStack() as at_the_end:
             # Both before either is made non-blocking, as they may be one file.
             reading, writing = _open(stdin, os.O_RDONLY, at_the_end), _open(stdout, os.O_WRONLY, at_the_end)
@@ -145,15 +147,15 @@ class StandardIO:
             return
         if name == "read":
             self._reader = None
-            if not self._tell_half_closed("readConnectionLost"):
-                self._close(reason)
+            told = self._tell_half_closed("readConnectionLost")
         else:
             self._writer = None
-            if self.disconnecting:
-                self.connectionLost(self._reason or reason)
-            elif not self._tell_half_closed("writeConnectionLost") and not self._asked_for(reason):
-                self.connectionLost(reason)
-        if self._reader is None and self._writer is None and not self.disconnecting:
+            told = self.disconnecting or self._tell_half_closed("writeConnectionLost")
+        if self._writer is None and (self._reader is None or self.disconnecting):
+            self.connectionLost(self._reason or reason)
+        elif not told and name == "read":
+            self._close(reason)
+        elif not told and not self._asked_for(reason):
             self.connectionLost(reason)
 
     def _tell_half_closed(self, method: str) -> bool:
