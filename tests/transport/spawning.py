@@ -38,8 +38,8 @@ async def status(child: Any, *names: str) -> list[str]:
 
 async def finish(child: Any) -> None:
     """End a child that runs until its standard input ends."""
-    child.transport.loseConnection()
-    assert await child.ended() == DONE
+    child.transport.closeStdin()
+    assert await child.ended() == DONE, child.events
     assert child.had_a_whole_life(0, 1, 2)
 
 
