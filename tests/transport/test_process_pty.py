@@ -41,6 +41,11 @@ pytestmark = pytest.mark.without_debug
 # -- what the child finds
 
 
+each_way = pytest.mark.parametrize("options", [{}, {"path": "/"}], ids=["spawned", "forked"])
+"""There are two ways to start a program: a directory makes it the other."""
+
+
+@linux_only
 @both_kinds
 async def test_a_shell_is_talked_to_as_at_a_terminal(kind: str) -> None:
     environment = {"PATH": os.environ["PATH"], "PS1": "ready> ", "TERM": "dumb", "HISTFILE": "/dev/null"}
@@ -81,11 +86,13 @@ class Conversation:
         return heard
 
 
-async def test_its_first_three_descriptors_are_the_terminal_and_there_are_no_others() -> None:
+@each_way
+async def test_its_first_three_descriptors_are_the_terminal_and_there_are_no_others(options: Any) -> None:
     async with attached() as reactor:
         reading, writing = os.pipe()
         os.set_inheritable(reading, True)
-        protocol = in_terminal(reactor, "tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all; exec cat")
+        script = "tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all; exec cat"
+        protocol = in_terminal(reactor, script, **options)
         try:
             said = await printed(protocol, b"all\r\n")
             name = said.split(b"\r\n")[0].decode()
@@ -102,9 +109,10 @@ async def test_its_first_three_descriptors_are_the_terminal_and_there_are_no_oth
 
 
 @linux_only
-async def test_it_leads_a_session_that_the_terminal_controls() -> None:
+@each_way
+async def test_it_leads_a_session_that_the_terminal_controls(options: Any) -> None:
     async with attached() as reactor:
-        protocol = in_terminal(reactor, f"tty; echo yes >/dev/tty; {WAITING}")
+        protocol = in_terminal(reactor, f"tty; echo yes >/dev/tty; {WAITING}", **options)
         name = (await printed(protocol, b"yes\r\n")).split(b"\r\n")[0].decode()
         pid, place = protocol.transport.pid, place_of(protocol.transport.pid)
         assert (place.parent, place.session, place.group, place.foreground) == (os.getpid(), pid, pid, pid)
@@ -115,17 +123,18 @@ async def test_it_leads_a_session_that_the_terminal_controls() -> None:
         assert await protocol.ended() == DONE
 
 
-async def test_signals_are_as_in_a_new_terminal() -> None:
+@each_way
+async def test_signals_are_as_in_a_new_terminal(options: Any) -> None:
     """Python ignores SIGPIPE, and the host may block and ignore others."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     try:
         async with attached() as reactor:
-            protocol = in_terminal(reactor, "echo ready; exec sleep 1000")
+            protocol = in_terminal(reactor, "echo ready; exec sleep 1000", **options)
             await printed(protocol, b"ready")
             protocol.transport.write(b"\x03")
             assert await protocol.ended() == killed_by(signal.SIGINT)
-            protocol = in_terminal(reactor, "kill -USR1 $$; echo survived")
+            protocol = in_terminal(reactor, "kill -USR1 $$; echo survived", **options)
             assert await protocol.ended() == killed_by(signal.SIGUSR1)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
@@ -136,14 +145,8 @@ async def test_signals_are_as_in_a_new_terminal() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 async def test_it_runs_as_whom_and_where_it_is_told() -> None:
     async with attached() as reactor:
-        protocol = in_terminal(
-            reactor,
-            'id -u; id -g; pwd; [ -t 0 ] && echo "$1" >/dev/tty',
-            "yes",
-            uid=65534,
-            gid=65534,
-            path="/",
-        )
+        script = "id -u; id -g; pwd; [ -t 0 ] && echo yes >/dev/tty"
+        protocol = in_terminal(reactor, script, uid=65534, gid=65534, path="/")
         assert await protocol.ended() == DONE
         assert protocol.output() == b"65534\r\n65534\r\n/\r\nyes\r\n"
 

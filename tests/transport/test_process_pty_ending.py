@@ -199,6 +199,21 @@ async def test_what_a_child_prints_that_comes_back_to_its_terminal_is_not_lost(p
 
 
 @linux_only
+async def test_pausing_holds_for_a_child_that_comes_back_to_its_terminal(pipe: Path) -> None:
+    async with attached() as reactor:
+        protocol = in_terminal(reactor, LEAVE + f"{WAITING}; echo back >/dev/tty", str(pipe))
+        async with left(protocol, pipe) as said:
+            await turns(20)
+            protocol.transport.pauseProducing()
+        assert await protocol.exited() == DONE
+        await turns(20)
+        assert protocol.output() == said
+        protocol.transport.resumeProducing()
+        assert await protocol.ended() == DONE
+        assert protocol.output() == said + b"back\r\n"
+
+
+@linux_only
 async def test_a_child_that_has_left_its_terminal_costs_nothing(pipe: Path) -> None:
     async with attached() as reactor:
         protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe))
@@ -286,6 +301,17 @@ async def test_the_reactors_stop_hangs_up(kind: str) -> None:
         await printed(protocol, b"x\r\nx\r\n")
     assert protocol.has("ended", killed_by(signal.SIGHUP))
     assert protocol.had_a_whole_life(terminal=True)
+
+
+@linux_only
+async def test_the_reactors_stop_hangs_up_a_child_that_has_left_its_terminal(pipe: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        async with make_reactor("native") as reactor:
+            protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe))
+            await stack.enter_async_context(left(protocol, pipe))
+            await turns(20)
+        assert protocol.has("ended", killed_by(signal.SIGHUP))
+        assert protocol.had_a_whole_life(terminal=True)
 
 
 @linux_only

@@ -27,6 +27,7 @@ from tests.transport.terminals import (
     needed,
     open_numbers,
     printed,
+    raw,
     set_size,
     terminal,
 )
@@ -67,6 +68,17 @@ async def test_what_was_in_a_given_terminal_is_not_lost() -> None:
             protocol = in_terminal(reactor, f"{WAITING}; echo $line", usePTY=place.both())
             assert await protocol.ended() == DONE
             assert protocol.output() == b"printed before\ntyped ahead\n"
+
+
+async def test_a_given_terminal_need_not_be_one_that_we_may_open() -> None:
+    """As after su(1), when it is another user's: it is enough to have it open."""
+    async with attached() as reactor:
+        given, protocol = raw(), Recorder()
+        script = "tty; echo yes >/dev/tty; [ -t 2 ] && echo all"
+        with nobody():
+            in_terminal(reactor, script, usePTY=given, protocol=protocol)
+        assert await protocol.ended() == DONE
+        assert protocol.output() == f"{given[2]}\nyes\nall\n".encode()
 
 
 # -- failures
@@ -148,7 +160,8 @@ async def test_what_is_no_terminal_is_refused(given: Any) -> None:
         assert open_numbers() == before
 
 
-async def test_a_terminal_that_controls_another_session_is_refused() -> None:
+@pytest.mark.parametrize("options", [{}, {"path": "/"}], ids=["spawned", "forked"])
+async def test_a_terminal_that_controls_another_session_is_refused(options: Any) -> None:
     with terminal() as place:
         async with attached() as reactor:
             first = in_terminal(
@@ -159,8 +172,8 @@ async def test_a_terminal_that_controls_another_session_is_refused() -> None:
             await printed(first, b"yes")
             second = Recorder()
             before = open_numbers()
-            with pytest.raises(OSError):
-                in_terminal(reactor, "echo no", usePTY=place.both(), protocol=second)
+            with pytest.raises(PermissionError):
+                in_terminal(reactor, "echo no", usePTY=place.both(), protocol=second, **options)
             assert open_numbers() == before
             assert second.events == []
             first.transport.write(b"\n")
