@@ -149,7 +149,7 @@ class Children:
         if self._alive:
             self.log.error("child processes keep being started while the reactor stops: %r", self._alive)
         for child in list(self._alive):
-            child.let_go()
+            child.forsake()
         reap_those_left()
 
     def gone(self, child: Child) -> None:
@@ -236,7 +236,7 @@ class Child:
                 self.pid,
             )
         owner = self._owner
-        self.let_go()
+        self._let_go()
         owner.child_exited(status)
 
     def leave(self) -> None:
@@ -244,12 +244,15 @@ class Child:
         owner = self._owner
         if owner is not None:
             self._children.log.info("child process %d goes on though its reactor stops", self.pid)
-            _left[self.pid] = _started(self.pid)
-            self.let_go()
+            self.forsake()
             owner.child_left()
 
-    def let_go(self) -> None:
-        """Look after it no more."""
+    def forsake(self) -> None:
+        """Leave it to itself, without a word to anybody."""
+        _left[self.pid] = _started(self.pid)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._owner = None
         if self._watch is not None:
             self._watch.stop()

@@ -425,7 +425,9 @@ class Facade:
     def watch_child(self, pid: int, owner: Owner, *, waited_for: bool = True) -> Child:
         """Reap a child process of ours when it has exited, and tell ``owner``: what a transport to a process
         is built on; see :meth:`~twisted_compat.adapter.children.Children.watch`."""
-        return self._use().children.watch(pid, owner, waited_for=waited_for)
+        parts = self._use()
+        parts.ownership.check("reactor.watch_child")
+        return parts.children.watch(pid, owner, waited_for=waited_for)
 
     # Threads (IReactorThreads)
 

@@ -246,6 +246,8 @@ class Process:
 
 def _check(childFDs: Mapping[int, int | str], protocol: Any) -> None:
     """Refuse a mapping that makes no sense, before anything is opened."""
+    if not isinstance(childFDs, Mapping):
+        raise TypeError(f"childFDs maps numbers of descriptors, and is {childFDs!r}.")
     for number, what in childFDs.items():
         if isinstance(number, bool) or not isinstance(number, int):
             raise TypeError(f"childFDs maps numbers of descriptors, and {number!r} is none.")
