@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
+import weakref
 from typing import Any
 
 import pytest
@@ -333,3 +335,33 @@ async def test_the_pipes_of_a_child_that_lives_on_are_closed_even_if_nobody_read
         child = shell(reactor, "exec cat; exit 3")
         child.transport.pauseProducing()
     assert child.has("ended") and child.had_a_whole_life(0, 1, 2)
+
+
+# What is kept
+
+
+async def test_a_child_that_nobody_keeps_is_heard_of_all_the_same(no_collector: None) -> None:
+    heard: list[Any] = []
+
+    async with attached() as reactor:
+        reactor.spawnProcess(
+            Recorder(on_ended=lambda child, reason: heard.append(child.output())),
+            "/bin/echo",
+            ["echo", "hello"],
+        )
+        gc.collect()
+        await until(lambda: heard)
+    assert heard == [b"hello\n"]
+
+
+async def test_nothing_of_a_child_that_has_ended_is_kept(no_collector: None) -> None:
+    async with attached() as reactor:
+        child = shell(reactor, "cat; exit 3")
+        child.transport.write(b"hello")
+        child.transport.closeStdin()
+        await child.ended()
+        await turns()
+        kept = [weakref.ref(child), weakref.ref(child.transport)]
+        del child
+        await turns()
+        assert [each() for each in kept] == [None, None]
