@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -32,12 +31,6 @@ class Producer:
 
     def stopProducing(self) -> None:
         self.told.append("stop")
-
-
-async def turns(count: int = 10) -> None:
-    """Let the loop turn a few times, for what must not happen."""
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 class Streams:

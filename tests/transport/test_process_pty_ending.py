@@ -23,8 +23,8 @@ from tests.transport.children import (
     killed_by,
     spawn,
 )
+from tests.transport.peers import turns
 from tests.transport.recorders import errors_logged
-from tests.transport.streams import turns
 from tests.transport.terminals import (
     WAITING,
     in_terminal,
