@@ -14,16 +14,18 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tests.support import until
 from tests.transport.children import attached, killed_by, open_descriptors, spawn
 from tests.transport.recorders import descriptor_limit
+from twisted_compat import AsyncioReactor
 from twisted_compat.transport.process_descriptors import Close, Duplicate, moves
 
 pytestmark = pytest.mark.without_debug
@@ -230,6 +232,38 @@ async def test_any_file_at_any_number(ours: Callable[..., int], path: str | None
             {1: "r", 200: a, 300: b, 301: "w", 302: "r"},  # high numbers
         ):
             await check_child(reactor, mapping, path=path)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    wishes=st.dictionaries(
+        st.integers(0, 12), st.sampled_from(["r", "w", 0, 1, 2, 3, 4, 5]), min_size=1, max_size=10
+    ),
+    moved=st.dictionaries(st.integers(0, 5), st.integers(0, 5), max_size=4),
+    inheritable=st.sets(st.integers(0, 5)),
+    path=st.sampled_from([None, "/"]),
+)
+def test_any_mapping_of_a_real_child(
+    wishes: dict[int, Any], moved: dict[int, int], inheritable: set[int], path: str | None
+) -> None:
+    """
+    :param wishes: for the child's low numbers: pipes, and which of our own files.
+    :param moved: which of our files goes where another has its number.
+    """
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        files = []
+        for name in range(6):
+            files.append(os.open(f"{directory}/{name}", os.O_RDWR | os.O_CREAT))
+            stack.callback(os.close, files[-1])
+            os.set_inheritable(files[-1], name in inheritable)
+        mapping = {child: what if isinstance(what, str) else files[what] for child, what in wishes.items()}
+        mapping |= {files[there]: files[which] for there, which in moved.items()}
+
+        async def have_a_child() -> None:
+            async with AsyncioReactor() as reactor:
+                await check_child(reactor, mapping, path=path)
+
+        asyncio.run(have_a_child())
 
 
 @in_both_ways
