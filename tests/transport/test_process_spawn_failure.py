@@ -310,7 +310,7 @@ async def test_descriptors_that_make_no_sense(path: str | None) -> None:
             "r",
         ):
             refused(reactor, TypeError, CAT, childFDs=wrong, path=path)
-        for mapping in ({0: closed}, {0: "w", 1: "r", closed: closed}, {0: "w", 2: 2**31}):
+        for mapping in ({0: closed}, {0: "w", 1: "r", closed: closed}):
             failure = refused(reactor, OSError, CAT, childFDs=mapping, path=path)
             assert failure.errno == errno.EBADF
         with descriptor_limit(500):
