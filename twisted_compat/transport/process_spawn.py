@@ -136,11 +136,17 @@ def _inheritable() -> list[int]:
 
     :raises OSError: if the system doesn't say what is open.
     """
+    try:
+        numbers = map(int, os.listdir("/proc/self/fd"))
+    except FileNotFoundError:
+        numbers = map(int, os.listdir("/dev/fd"))
     found = []
-    for name in os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"):
-        with suppress(OSError):  # closed meanwhile, as that of the listing itself
-            if os.get_inheritable(int(name)):
-                found.append(int(name))
+    for number in numbers:
+        try:
+            if os.get_inheritable(number):
+                found.append(number)
+        except OSError:  # closed meanwhile, as that of the listing itself
+            pass
     return found
 
 
@@ -149,7 +155,7 @@ def _posix_spawn(path: bytes, program: Program, actions: list[tuple[Any, ...]], 
     return os.posix_spawn(
         path,
         program.arguments,
-        os.environ if program.environment is None else program.environment,
+        os.environb if program.environment is None else program.environment,
         file_actions=actions,
         setsigmask=(),
         setsigdef=SIGNALS,
@@ -218,7 +224,7 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
             process = subprocess.Popen(
                 program.arguments,
                 executable=path,
-                env=os.environ if program.environment is None else program.environment,
+                env=os.environb if program.environment is None else program.environment,
                 cwd=program.directory or b".",  # for without one it may use posix_spawn, too
                 pass_fds=sorted(kept),
                 start_new_session=terminal is not None,
