@@ -25,7 +25,7 @@ from tests.transport.children import (
     shell,
     spawn,
 )
-from tests.transport.unix_sockets import in_both_words
+from tests.transport.unix_sockets import in_both_words, linux_only
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ProcessExitedAlready
 from twisted_compat.interfaces import IConsumer, IProcessTransport, IPushProducer, IReactorProcess
@@ -122,6 +122,7 @@ async def test_a_program_that_is_not_there_is_told_of_at_once() -> None:
 # Where and when
 
 
+@linux_only
 def test_a_child_may_be_started_before_the_loop_runs(
     loop_factory: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
@@ -292,7 +293,7 @@ async def test_pipes_are_not_closed_in_the_caller() -> None:
         ("SIGHUP", signal.SIGHUP),
         (int(signal.SIGINT), signal.SIGINT),
         (signal.SIGUSR1, signal.SIGUSR1),
-        ("SIGRTMIN", signal.SIGRTMIN),
+        pytest.param("SIGRTMIN", getattr(signal, "SIGRTMIN", 0), marks=linux_only),
     ],
     ids=["KILL", "TERM", "SIGHUP", "a number", "an enum", "SIGRTMIN"],
 )
@@ -328,6 +329,7 @@ async def test_a_child_may_handle_a_signal() -> None:
     assert child.output() == b"ready\nhandled\n"
 
 
+@linux_only
 async def test_who_has_exited_and_not_been_noticed_is_not_hurt_by_a_signal() -> None:
     async with attached() as reactor:
         child = spawn(reactor, "/bin/true")

@@ -24,6 +24,7 @@ from tests.transport.children import (
     spawn,
 )
 from tests.transport.peers import errors, turns
+from tests.transport.unix_sockets import linux_only
 from twisted_compat.error import ProcessExitedAlready
 
 pytestmark = pytest.mark.without_debug
@@ -42,7 +43,7 @@ BIG = bytes(range(256)) * (1 << 13)  # 2 MiB: far more than any pipe takes
         ("exit 255", exited_with(255)),
         ("kill -TERM $$", killed_by(signal.SIGTERM)),
         ("ulimit -c 0; kill -SEGV $$", killed_by(signal.SIGSEGV)),
-        ("kill -34 $$", killed_by(34)),
+        pytest.param("kill -34 $$", killed_by(34), marks=linux_only),
     ],
     ids=["0", "1", "255", "TERM", "SEGV", "a real-time signal"],
 )
@@ -54,6 +55,7 @@ async def test_the_reason_says_how_the_child_ended(script: str, end: Any) -> Non
     assert (child.output(1), child.output(2)) == (b"out\n", b"err\n")
 
 
+@linux_only
 async def test_all_that_a_child_wrote_before_it_exited_comes_before_the_end() -> None:
     """As much as a pipe holds, by a child that has long exited when somebody reads."""
     async with attached() as reactor:
@@ -125,6 +127,7 @@ async def test_losing_the_connection_ends_a_child_whose_own_children_live_on(whe
 # Stopping and going on
 
 
+@linux_only
 async def test_a_stopped_child_is_alive() -> None:
     async with attached() as reactor:
         child = spawn(reactor, "/bin/cat")
@@ -175,6 +178,7 @@ async def test_a_child_may_be_signalled_as_it_is_made() -> None:
     assert child.had_a_whole_life(0, 1, 2)
 
 
+@linux_only
 async def test_a_child_that_ends_as_it_is_made_is_told_of_afterwards() -> None:
     def wait(child: Any) -> None:
         eventually(lambda: is_zombie(child.transport.pid))
