@@ -40,9 +40,6 @@ _left: dict[int, bytes | None] = {}
 """Children that outlived the reactors that started them, to be reaped when next somebody looks: when each was
 started, by which it is known from another that has got its number."""
 
-ROUNDS = 10
-"""How often children that are started while others are left are left in their turn."""
-
 POLL = 0.02
 """Seconds between looks at a child that there is no other way to wait for."""
 
@@ -113,14 +110,22 @@ class Children:
         self.log = log
         self._alive: set[Child] = set()
         self._on_quiet: Callable[[], None] | None = None
+        self._closed = False
         reap_those_left()
+
+    def check_open(self) -> None:
+        """Raise RuntimeError once children are watched no more."""
+        if self._closed:
+            raise RuntimeError("The reactor has stopped: it can't look after another child process.")
 
     def watch(self, pid: int, owner: Owner, *, waited_for: bool = True) -> Child:
         """Tell ``owner`` when a child exits, on a later turn of the loop, and reap it then.
 
         :param pid: of a child of this process that nobody else waits for.
         :param waited_for: whether a reactor that stops waits a moment for it.
+        :raises RuntimeError: once :meth:`close` has been called.
         """
+        self.check_open()
         reap_those_left()
         child = Child(self, pid, owner, waited_for)
         child.start()
@@ -134,22 +139,16 @@ class Children:
         self._tell_quiet()
 
     def close(self) -> None:
-        """Leave those that are alive to themselves."""
-        for _ in range(ROUNDS):
-            for child in list(self._alive):
-                try:
-                    child.check()
-                    child.leave()
-                except KeyboardInterrupt:
-                    raise
-                except (
-                    BaseException
-                ):  # SystemExit too: what was asked for is happening, and others are waiting
-                    self.log.exception("the end of child process %d was told, and that raised", child.pid)
-        if self._alive:
-            self.log.error("child processes keep being started while the reactor stops: %r", self._alive)
+        """Leave those that are alive to themselves, and watch no others."""
+        self._closed = True
         for child in list(self._alive):
-            child.forsake()
+            try:
+                child.check()
+                child.leave()
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # SystemExit too: what was asked for is happening, and others are waiting
+                self.log.exception("the end of child process %d was told, and that raised", child.pid)
         reap_those_left()
 
     def gone(self, child: Child) -> None:
@@ -244,13 +243,9 @@ class Child:
         owner = self._owner
         if owner is not None:
             self._children.log.info("child process %d goes on though its reactor stops", self.pid)
-            self.forsake()
+            _left[self.pid] = _started(self.pid)
+            self._let_go()
             owner.child_left()
-
-    def forsake(self) -> None:
-        """Leave it to itself, without a word to anybody."""
-        _left[self.pid] = _started(self.pid)
-        self._let_go()
 
     def _let_go(self) -> None:
         self._owner = None

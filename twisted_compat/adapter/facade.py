@@ -414,8 +414,11 @@ class Facade:
             number, slave's name).
         :param childFDs: its descriptors: a number of ours, ``"r"`` or ``"w"`` for each of its own.
         :raises OSError: if the program can't be started. ValueError, for childFDs with a terminal.
+        :raises RuntimeError: from a wrong thread, or when the reactor has stopped.
         """
-        self._use().ownership.check("reactor.spawnProcess")
+        parts = self._use()
+        parts.ownership.check("reactor.spawnProcess")
+        parts.children.check_open()
         if not usePTY:
             return Process(self, executable, args, env, path, processProtocol, uid, gid, childFDs)
         if childFDs is not None:

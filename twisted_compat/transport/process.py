@@ -6,6 +6,7 @@ a terminal in place of pipes is ``process_pty.py``.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -258,8 +259,8 @@ def _check(childFDs: Mapping[int, int | str], protocol: Any) -> None:
                 raise ValueError(f"childFDs[{number}] is {what}, and numbers of descriptors aren't negative.")
             try:
                 os.fstat(what)
-            except OSError as error:
-                raise OSError(error.errno, f"childFDs[{number}] is {what}, which isn't open here") from None
+            except (OSError, OverflowError):
+                raise OSError(errno.EBADF, f"childFDs[{number}] is {what}, which isn't open here") from None
         elif not isinstance(what, str):
             raise TypeError(f"childFDs[{number}] is {what!r}. Give 'r', 'w', or a number of ours.")
         elif what not in ("r", "w"):

@@ -83,8 +83,10 @@ class _End(FileDescriptor):
     def connectionLost(self, reason: Any) -> None:
         """It is lost, for ``reason`` (a Failure): its owner hears of it, and closes the number."""
         super().connectionLost(reason)
-        self.proc.childConnectionLost(self.name, reason)
-        self.fd = -1
+        try:
+            self.proc.childConnectionLost(self.name, reason)
+        finally:
+            self.fd = -1
 
 
 class ProcessWriter(_End):
@@ -124,6 +126,10 @@ class ProcessWriter(_End):
         if self.can_grow and written != len(data):
             self._grow()
         return written
+
+    def _closeWriteConnection(self) -> BaseException:
+        done: BaseException = self.reactor.vocabulary.error.ConnectionDone()  # there is no other direction
+        return done
 
     def doRead(self) -> BaseException | None:
         """It has become readable: nobody reads what is written any more, if ``enableReadHack`` says so.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -53,6 +54,7 @@ class PTYProcess(FileDescriptor):
     fd: int = -1
     _interval = FIRST_LOOK
     _looking: Any = None  # the delayed call, while nobody but we has the terminal open
+    _reads_later = _writes_later = False  # what is put off until then
 
     def __init__(
         self,
@@ -159,28 +161,61 @@ class PTYProcess(FileDescriptor):
         cause = getattr(data, "__cause__", None)
         if not isinstance(cause, OSError) or cause.errno != errno.EIO:
             return data
-        # Nobody has it open. To close it now would hang up, and kill a child that has only closed its
-        # standard descriptors, as many do just before they exit.
         if self.pid is None:
             done: BaseException = words.error.ConnectionDone()
             return done
-        self.stopReading()  # or it would be called again and again
-        self._looking = self.reactor.callLater(self._interval, self.startReading)
-        self._interval = min(self._interval * 2, LAST_LOOK)
+        self.stopReading()
+        self._reads_later = True
+        self._look_later()
         return None
 
     def stopReading(self) -> None:
         """Have :meth:`doRead` called no more (FileDescriptor)."""
-        call_off(self._looking)
-        self._looking = None
+        self._reads_later = False
         super().stopReading()
 
     def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
-        """Type as much of ``data`` as the terminal takes at once.
+        """Type as much of ``data`` as the terminal takes at once. When the child has exited and nobody has
+        the terminal open any more, there is nobody to type for, and it is dropped.
 
         :returns: the number of bytes; or ConnectionLost.
         """
-        return write_some(self.reactor.vocabulary, self.fd, data)
+        written = write_some(self.reactor.vocabulary, self.fd, data)
+        if written == 0 and self._is_vacant():
+            if self.pid is None:
+                return len(data)
+            self.stopWriting()
+            self._writes_later = True
+            self._look_later()
+        return written
+
+    # While nobody but us has the terminal open, though the child lives, which may open it again. To close it
+    # would hang up, and kill a child that has only closed its standard descriptors, as many do just before
+    # they exit. To watch it would mean to be called again and again.
+
+    def _is_vacant(self) -> bool:
+        asking = select.poll()
+        asking.register(self.fd, 0)
+        return any(events & select.POLLHUP for _, events in asking.poll(0))
+
+    def _look_later(self) -> None:
+        if self._looking is None:
+            self._looking = self.reactor.callLater(self._interval, self._look)
+            self._interval = min(self._interval * 2, LAST_LOOK)
+
+    def _look(self) -> None:
+        self._looking = None
+        if self._reads_later:
+            self._reads_later = False
+            self.startReading()
+        if self._writes_later:
+            self._writes_later = False
+            self.startWriting()
+
+    def child_exited(self) -> None:
+        """It has exited: if nobody has the terminal open, that is the end."""
+        call_off(self._looking)
+        self._look()
 
     def writeToChild(self, childFD: int, data: bytes | bytearray | memoryview) -> None:
         """Type ``data`` (IProcessTransport).
@@ -210,6 +245,7 @@ class PTYProcess(FileDescriptor):
     def connectionLost(self, reason: Any) -> None:
         """The terminal is closed (IFileDescriptor)."""
         super().connectionLost(reason)
+        call_off(self._looking)
         number, self.fd = self.fd, -1
         os.close(number)
         self._life.closed()
@@ -229,12 +265,6 @@ class PTYProcess(FileDescriptor):
     def is_open(self) -> bool:
         """Whether the terminal is open."""
         return bool(self.connected)
-
-    def child_exited(self) -> None:
-        """It has exited: if nobody has the terminal open, that is the end."""
-        if self._looking is not None:
-            self.stopReading()
-            self.startReading()
 
 
 def _check(master: int, slave: int) -> None:

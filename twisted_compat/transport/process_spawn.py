@@ -221,7 +221,7 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
             taken = fcntl.fcntl(next(iter(mapping.values())), fcntl.F_DUPFD_CLOEXEC, number)
             placeholders.callback(os.close, taken)
         try:
-            process = subprocess.Popen(
+            process = _Popen(
                 program.arguments,
                 executable=path,
                 env=os.environb if program.environment is None else program.environment,
@@ -232,8 +232,14 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
             )
         except subprocess.SubprocessError as error:  # it doesn't say which of the child's steps failed
             raise OSError(errno.EPERM, f"a child process could not be prepared: {error}") from error
-    process.returncode = 0  # it is ours to wait for: nothing of Popen's is to look after it any more
     return process.pid
+
+
+class _Popen(subprocess.Popen[bytes]):
+    """One that goes without a word: the child is ours to wait for."""
+
+    def __del__(self, *_: Any) -> None:
+        pass
 
 
 def _ignored() -> Iterable[int]:

@@ -108,6 +108,8 @@ class StandardIO:
         if self._reader is not None:
             self._reader.stopReading()
         if self._writer is not None:
+            if self._writer.producer is self:  # to hold itself back; now it has nothing more to give
+                self._writer.unregisterProducer()
             self._writer.loseConnection()
         else:
             words = self.reactor.vocabulary
