@@ -25,6 +25,8 @@ from hypothesis import strategies as st
 from tests.support import until
 from tests.transport.children import attached, killed_by, open_descriptors, spawn
 from tests.transport.recorders import descriptor_limit
+from tests.transport.spawning import in_both_ways
+from tests.transport.unix_sockets import linux_only
 from twisted_compat import AsyncioReactor
 from twisted_compat.transport.process_descriptors import Close, Duplicate, moves
 
@@ -137,9 +139,6 @@ def test_many_at_once() -> None:
 
 # -- real children
 
-in_both_ways = pytest.mark.parametrize("path", [None, "/"], ids=["here", "elsewhere"])
-"""Where the child runs: elsewhere, it can't be started by posix_spawn."""
-
 
 @pytest.fixture
 def ours(tmp_path: pathlib.Path) -> Iterator[Callable[..., int]]:
@@ -210,6 +209,7 @@ def state_of(number: int) -> Any:
         return None
 
 
+@linux_only
 @in_both_ways
 async def test_any_file_at_any_number(ours: Callable[..., int], path: str | None) -> None:
     a, b, c, d = (ours(name, name in "bd") for name in "abcd")  # two of each kind
@@ -234,6 +234,7 @@ async def test_any_file_at_any_number(ours: Callable[..., int], path: str | None
             await check_child(reactor, mapping, path=path)
 
 
+@linux_only
 @settings(max_examples=25, deadline=None)
 @given(
     wishes=st.dictionaries(
@@ -266,6 +267,7 @@ def test_any_mapping_of_a_real_child(
         asyncio.run(have_a_child())
 
 
+@linux_only
 @in_both_ways
 async def test_a_child_without_standard_descriptors(ours: Callable[..., int], path: str | None) -> None:
     a, b = ours("a"), ours("b", inheritable=True)
@@ -274,6 +276,7 @@ async def test_a_child_without_standard_descriptors(ours: Callable[..., int], pa
             await check_child(reactor, mapping, path=path)
 
 
+@linux_only
 @in_both_ways
 async def test_standard_descriptors_of_ours_may_change_places(path: str | None) -> None:
     async with attached() as reactor:
@@ -281,6 +284,7 @@ async def test_standard_descriptors_of_ours_may_change_places(path: str | None) 
             await check_child(reactor, dict(enumerate(order)), path=path)
 
 
+@linux_only
 @in_both_ways
 def test_five_thousand_descriptors_of_ours(path: str | None) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -305,6 +309,7 @@ def test_five_thousand_descriptors_of_ours(path: str | None) -> None:
         )
 
 
+@linux_only
 @in_both_ways
 async def test_descriptors_above_a_limit_that_came_later(ours: Callable[..., int], path: str | None) -> None:
     ours("high", inheritable=True, above=900)
@@ -341,6 +346,7 @@ sys.stderr.write("all right")
 """
 
 
+@linux_only
 def test_standard_descriptors_that_we_do_not_have_or_that_are_like_any_other() -> None:
     root = pathlib.Path(__file__).parents[2]
     command = [sys.executable, "-c", STANDARD]

@@ -30,9 +30,10 @@ from tests.transport.spawning import (
     seen,
     status,
 )
+from tests.transport.unix_sockets import linux_only
 from twisted_compat import AsyncioReactor
 
-pytestmark = pytest.mark.without_debug
+pytestmark = [pytest.mark.without_debug, linux_only]
 
 ENV = "/usr/bin/env"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import pathlib
 import signal
@@ -21,6 +22,8 @@ from tests.transport.children import (
     both_kinds,
     children,
     exited_with,
+    is_zombie,
+    make_reactor,
     open_descriptors,
     shell,
     spawn,
@@ -31,14 +34,16 @@ from tests.transport.spawning import (
     NOBODY,
     UNKNOWN,
     blocking,
+    ignoring,
     in_both_ways,
     only_root,
     program,
 )
-from tests.transport.unix_sockets import nobody
+from tests.transport.unix_sockets import linux_only, nobody
+from twisted_compat.adapter import shutdown
 from twisted_compat.transport.process import Process
 
-pytestmark = pytest.mark.without_debug
+pytestmark = [pytest.mark.without_debug, linux_only]
 
 
 @contextlib.contextmanager
@@ -152,6 +157,14 @@ async def test_a_program_that_is_being_written(tmp_path: pathlib.Path, path: str
         with open(tool, "a"):
             assert refused(reactor, OSError, tool, path=path).errno == errno.ETXTBSY
         assert await spawn(reactor, tool, path=path).ended() == exited_with(7)
+
+
+@in_both_ways
+async def test_where_the_kernel_reaps_children_by_itself(path: str | None) -> None:
+    async with attached() as reactor:
+        with ignoring(signal.SIGCHLD):
+            refused(reactor, FileNotFoundError, "/nothing/here", path=path)
+            gc.collect()  # which may warn of what has been left
 
 
 @only_root
@@ -310,7 +323,7 @@ async def test_descriptors_that_make_no_sense(path: str | None) -> None:
             "r",
         ):
             refused(reactor, TypeError, CAT, childFDs=wrong, path=path)
-        for mapping in ({0: closed}, {0: "w", 1: "r", closed: closed}):
+        for mapping in ({0: closed}, {0: "w", 1: "r", closed: closed}, {0: "w", 2: 2**31}, {0: 2**70}):
             failure = refused(reactor, OSError, CAT, childFDs=mapping, path=path)
             assert failure.errno == errno.EBADF
         with descriptor_limit(500):
@@ -393,3 +406,27 @@ async def test_every_failure_is_told_however_many_numbers_are_taken(path: str | 
                 refused(reactor, FileNotFoundError, "/nothing/here", childFDs=mapping, path=path)
             child = shell(reactor, "exit 7", childFDs=mapping, path=path)
             assert await child.ended() == exited_with(7)
+
+
+async def test_who_starts_a_child_again_and_again_has_an_end_when_the_reactor_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[int] = []
+
+    def again(*_: Any) -> None:
+        if len(started) < 20:
+            child = spawn(reactor, "/bin/sleep", "1000", protocol=Recorder(on_ended=again))
+            started.append(child.transport.pid)
+
+    monkeypatch.setattr(shutdown, "GRACE", 0.01)
+    before = open_descriptors()
+    async with make_reactor("native") as reactor:
+        again()
+    for pid in started:
+        os.kill(pid, signal.SIGKILL)
+    assert len(started) < 20
+    assert open_descriptors() == before
+    await until(lambda: all(is_zombie(pid) for pid in children()))
+    async with make_reactor("native"):  # which takes care of those who were left
+        pass
+    assert not children() & set(started)

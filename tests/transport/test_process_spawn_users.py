@@ -26,8 +26,9 @@ from tests.transport.spawning import (
     only_root,
     status,
 )
+from tests.transport.unix_sockets import linux_only
 
-pytestmark = pytest.mark.without_debug
+pytestmark = [pytest.mark.without_debug, linux_only]
 
 
 async def ids(child: Any) -> tuple[set[int], set[int], set[int]]:
@@ -98,6 +99,7 @@ async def test_our_own_numbers_are_nothing_to_ask_for() -> None:
 UNPRIVILEGED = """
 import asyncio, os, resource, sys
 from tests.transport.children import DONE, attached, children, open_descriptors, spawn
+from tests.transport.unix_sockets import linux_only
 from twisted_compat import AsyncioReactor
 
 USER, GROUP = 65534, 65533
