@@ -400,19 +400,24 @@ def test_a_reactor_that_runs_again_and_again(way: str, loop_factory: Any, no_gra
     before = held()
     reactor = AsyncioReactor(loop_factory=loop_factory)
     pids = []
+
+    def stop_if_both_have(*ignored: Any) -> None:
+        if first.has("ended") and second.has("ended"):
+            reactor.stop()
+
     for turn in range(1, 4):
-        first = shell(reactor, f"read x; exit {turn}")  # before it runs
+        first, second = (Recorder(on_ended=stop_if_both_have) for _ in range(2))
+        shell(reactor, f"read x; exit {turn}", protocol=first)  # before it runs
         lives_on = shell(reactor, LONG)
         pids.append(lives_on.transport.pid)
-        ends = Recorder(on_ended=lambda *ignored: reactor.stop())
         reactor.callWhenRunning(first.transport.write, b"\n")
-        reactor.callWhenRunning(shell, reactor, f"exit {turn + 3}", protocol=ends)
+        reactor.callWhenRunning(shell, reactor, f"exit {turn + 3}", protocol=second)
         reactor.run()
-        assert ends.reasons[-1].value.exitCode == turn + 3
         assert first.reasons[-1].value.exitCode == turn
+        assert second.reasons[-1].value.exitCode == turn + 3
         assert was_left(lives_on, 0, 1, 2)
         os.kill(pids[-1], signal.SIGKILL)
-        eventually(lambda: state_of(pids[-1]) in ("Z", ""))  # called at once
+        eventually(lambda: not is_alive(pids[-1]))
     reactor.callWhenRunning(reactor.stop)
     reactor.run()
     eventually(lambda: not any(is_child(pid) for pid in pids))
