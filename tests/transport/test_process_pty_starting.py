@@ -160,6 +160,20 @@ async def test_what_is_no_terminal_is_refused(given: Any) -> None:
         assert open_numbers() == before
 
 
+async def test_what_is_no_terminal_but_open_is_refused_and_stays_open() -> None:
+    reading, writing = os.pipe()
+    try:
+        async with attached() as reactor:
+            with pytest.raises(OSError) as caught:
+                reactor.spawnProcess(Recorder(), "/bin/true", ["true"], usePTY=(writing, reading, "pipe"))
+            assert caught.value.errno == errno.ENOTTY
+            assert is_open(reading)
+            assert is_open(writing)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 @pytest.mark.parametrize("options", [{}, {"path": "/"}], ids=["spawned", "forked"])
 async def test_a_terminal_that_controls_another_session_is_refused(options: Any) -> None:
     with terminal() as place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import weakref
@@ -13,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from tests.support import until
 from tests.transport.peers import turns
-from tests.transport.recorders import Echo, Recorder
+from tests.transport.recorders import Echo, Recorder, descriptor_limit, errors_logged, fill_descriptors
 from tests.transport.streams import Producer, standing, streams
 from tests.transport.terminals import MANY, identity, is_blocking, open_numbers, read_if_any, take
 from tests.transport.unix_sockets import both_kinds, in_both_words, nobody
@@ -202,6 +203,44 @@ async def test_one_after_the_other_takes_over_where_the_last_one_left_off() -> N
             assert (identity(far.stdin), identity(far.stdout)) == files
 
 
+@each_channel
+async def test_another_may_be_made_as_one_is_lost(channel: str) -> None:
+    with streams(channel) as far:
+        async with AsyncioReactor() as reactor:
+            first, second = Recorder(), Echo()
+            first.on_lost = lambda _: StandardIO(second, far.stdin, far.stdout, reactor)
+            StandardIO(first, far.stdin, far.stdout, reactor)
+            first.transport.write(b"one ")
+            first.transport.loseConnection()
+            _, back = await asyncio.gather(far.send(MANY[:100_000]), far.read(100_004))
+            assert back == b"one " + MANY[:100_000]
+        assert len(first.reasons) == len(second.reasons) == 1
+        assert is_blocking(far.stdin)
+        assert is_blocking(far.stdout)
+
+
+@each_channel
+async def test_without_a_descriptor_left_it_is_not_made(channel: str) -> None:
+    with streams(channel) as far:
+        async with AsyncioReactor() as reactor:
+            protocol = Recorder()
+            await turns()
+            with descriptor_limit(max(open_numbers()) + 2):
+                used = fill_descriptors()
+                os.close(used.pop())
+                before = open_numbers()
+                with pytest.raises(OSError) as caught:
+                    StandardIO(protocol, far.stdin, far.stdout, reactor)
+                assert open_numbers() == before
+                for number in used:
+                    os.close(number)
+            assert caught.value.errno == errno.EMFILE
+            await turns()
+            assert protocol.made == 0
+            assert is_blocking(far.stdin)
+            assert is_blocking(far.stdout)
+
+
 async def test_without_a_reactor_it_takes_the_one_of_the_loop() -> None:
     with streams() as far:
         async with AsyncioReactor() as reactor:
@@ -337,3 +376,50 @@ async def test_a_relay_from_one_pair_of_streams_to_another_holds_what_fits() -> 
             _, back = await asyncio.gather(sending, second.read(len(MANY)))
             assert back == MANY
             receiver.transport.unregisterProducer()
+
+
+@pytest.mark.parametrize("channel", ["pipes", "socket"])
+async def test_a_filter_may_hold_itself_back(channel: str) -> None:
+    class Filter(Echo):
+        def connectionMade(self) -> None:
+            super().connectionMade()
+            self.transport.registerProducer(self.transport, True)
+
+    async with standing(Filter, channel) as (protocol, far):
+        sending = asyncio.ensure_future(far.send(MANY))
+        await turns(100)
+        assert not sending.done()
+        _, back = await asyncio.gather(sending, far.read(len(MANY)))
+        assert back == MANY
+        far.end()
+        await until(lambda: protocol.reasons)
+        assert protocol.reasons[0].check(ConnectionDone)
+
+
+async def test_a_pulled_producer_goes_on_after_the_end_of_input() -> None:
+    async with standing(Recorder) as (protocol, far):
+        producer = Producer(protocol.transport, b"x" * 1_000)
+        protocol.transport.registerProducer(producer, False)
+        far.end()
+        assert await far.read(200_000) == b"x" * 200_000
+        assert not protocol.reasons
+        protocol.transport.unregisterProducer()
+        size = 1_000 * len(producer.told) - 200_000
+        assert await far.read(size) == b"x" * size
+        await until(lambda: protocol.reasons)
+        assert protocol.reasons[0].check(ConnectionDone)
+
+
+async def test_what_connection_made_raises_is_logged_and_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(protocol: Any) -> None:
+        raise LookupError("not found")
+
+    def build() -> Any:
+        protocol = Recorder()
+        protocol.on_made = fail
+        return protocol
+
+    async with standing(build) as (protocol, _far):
+        await until(lambda: protocol.reasons)
+        assert protocol.reasons[0].check(LookupError)
+    assert len(errors_logged(caplog)) == 1

@@ -147,6 +147,8 @@ async def test_losing_the_connection_sends_what_was_written_first_and_reads_no_m
         protocol.transport.write(MANY)
         protocol.transport.loseConnection()
         protocol.transport.loseConnection()
+        protocol.transport.pauseProducing()
+        protocol.transport.resumeProducing()
         await far.send(b"unread")
         await turns(50)
         assert not protocol.reasons
