@@ -73,10 +73,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture(params=list(LOOPS))
-def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEventLoop]:
-    """For plain (not async) tests that make and run loops themselves: a factory of each kind in turn."""
-    return LOOPS[request.param]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``loop_factory``, for plain (not async) tests that make and run loops themselves: one of each kind."""
+    if "loop_factory" in metafunc.fixturenames:
+        plain = metafunc.definition.get_closest_marker("without_debug")
+        loops = PLAIN_LOOPS if plain else LOOPS
+        metafunc.parametrize("loop_factory", loops.values(), ids=loops)
 
 
 @pytest.fixture

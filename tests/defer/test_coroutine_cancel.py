@@ -19,6 +19,8 @@ from twisted_compat.defer import CancelledError, Deferred, ensureDeferred, inlin
 from .coroutines import Waiting, came_to, turn, wait, waiting_task
 from .test_deferred import outcome
 
+pytestmark = pytest.mark.without_debug
+
 
 class Awaited:
     """A kind of thing that a coroutine may wait for: how one is made, and whether it has been cancelled."""

@@ -19,6 +19,8 @@ from resp_server import COMMANDS, MAX_BULK, RespFactory, RespProtocol
 from tests.support import DEADLINE, until, within
 from twisted_compat import AsyncioReactor
 
+pytestmark = pytest.mark.without_debug
+
 SERVER = Path(__file__).parents[2] / "examples" / "resp_server.py"
 
 

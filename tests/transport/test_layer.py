@@ -18,6 +18,8 @@ from twisted_compat.interfaces import IPushProducer, ITCPTransport
 from twisted_compat.transport.descriptor import FileDescriptor
 from twisted_compat.transport.layer import Beneath, put_layer, take_layer_away
 
+pytestmark = pytest.mark.without_debug
+
 BIG = bytes(range(256)) * 4096  # 1 MiB: beyond what a socket takes at once
 NOT = bytes(255 - number for number in range(256))
 

@@ -39,6 +39,8 @@ from twisted_compat.interfaces import (
 from twisted_compat.protocol import ClientFactory
 from twisted_compat.transport.tcp_listen import Server
 
+pytestmark = pytest.mark.without_debug
+
 BIG = bytes(range(256)) * 40_000  # 10 MB
 FAMILIES = [socket.AF_INET, socket.AF_INET6]
 

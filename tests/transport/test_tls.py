@@ -31,6 +31,8 @@ from twisted_compat.interfaces import (
     ITransport,
 )
 
+pytestmark = pytest.mark.without_debug
+
 MEGABYTE = 1 << 20
 
 

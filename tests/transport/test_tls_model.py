@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from tests.support import until
 from tests.transport.peers import turns
 from tests.transport.tls_pairs import Ear, HalfEar, facing, lost, numbered, pair
 from twisted_compat.error import ConnectionDone
+
+pytestmark = pytest.mark.without_debug
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from tests.transport.tls_pairs import Ear, HalfEar, abort, connect, facing, lose
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone, ConnectionLost
 
+pytestmark = pytest.mark.without_debug
+
 
 def fail(ear: Any) -> None:
     raise ZeroDivisionError("mine")

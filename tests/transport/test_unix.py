@@ -32,6 +32,8 @@ from twisted_compat import AsyncioReactor
 from twisted_compat.error import ConnectionDone
 from twisted_compat.transport.unix import PeerCredentials
 
+pytestmark = pytest.mark.without_debug
+
 
 @pytest.fixture
 def path() -> Iterator[str]:

@@ -8,6 +8,8 @@ import socket
 import weakref
 from typing import Any
 
+import pytest
+
 from tests.support import until
 from tests.transport.unix_sockets import (
     Receiver,
@@ -22,6 +24,8 @@ from tests.transport.unix_sockets import (
 )
 from twisted_compat import AsyncioReactor
 from twisted_compat.transport.unix import Server
+
+pytestmark = pytest.mark.without_debug
 
 # -- producers
 

@@ -22,6 +22,7 @@ from tests.bridge.twisted.ecosystem.sshd import Sshd, sshd
 from tests.support import free_port, until, within
 
 pytestmark = [  # of pyOpenSSL about how Twisted's certificates use it
+    pytest.mark.without_debug,
     pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:X509.get_subject:DeprecationWarning"),
 ]

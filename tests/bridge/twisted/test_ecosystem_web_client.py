@@ -36,6 +36,7 @@ from tests.support import until
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 pytestmark = [
+    pytest.mark.without_debug,
     # Of pyOpenSSL about how Twisted's certificates use it.
     pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
     # Of readBody about Twisted's own Agent, on whatever reactor.

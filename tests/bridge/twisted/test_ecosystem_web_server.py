@@ -25,6 +25,7 @@ from tests.support import until, within
 from twisted_compat.transport.tcp_listen import Server
 
 pytestmark = [
+    pytest.mark.without_debug,
     # Of pyOpenSSL about how Twisted's certificates use it.
     pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
     # Of Twisted about itself, as twisted.web.static is imported.
