@@ -175,14 +175,14 @@ class PTYProcess(FileDescriptor):
         super().stopReading()
 
     def writeSomeData(self, data: bytes | memoryview) -> int | BaseException:
-        """Type as much of ``data`` as the terminal takes at once. When the child has exited and nobody has
-        the terminal open any more, there is nobody to type for, and it is dropped.
+        """Type as much of ``data`` as the terminal takes at once. Where nobody has the terminal open, it
+        is dropped if the child has exited, or if we are closing: then there is nobody to type for.
 
         :returns: the number of bytes; or ConnectionLost.
         """
         written = write_some(self.reactor.vocabulary, self.fd, data)
         if written == 0 and self._is_vacant():
-            if self.pid is None:
+            if self.pid is None or self.disconnecting:
                 return len(data)
             self.stopWriting()
             self._writes_later = True

@@ -35,7 +35,7 @@ CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
 """What has posix_spawn close all numbers from one on, whether they are open or not. Python 3.13 has it."""
 FEW = 64
 """Numbers below this are closed one by one where nobody knows which of them are open."""
-MANY = 256
+MANY = 64
 """Where more descriptors are open than this, to ask of each what it is costs more than Popen does."""
 OPENING_GIVES_TERMINAL = sys.platform.startswith("linux")
 """Whether the leader of a session that opens a terminal is controlled by it from then on. (Elsewhere it must
