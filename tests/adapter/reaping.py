@@ -177,7 +177,7 @@ async def nothing_more_than(before: Held) -> None:
 
 
 def refuse_pidfd(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """Let there be no pidfd, for one of the ``REFUSALS``."""
+    """Let there be no pidfd for this package, for one of the ``REFUSALS``."""
     number = REFUSALS[how]
     if how == "as on macOS":
         monkeypatch.delattr(os, "waitid", raising=False)
@@ -191,8 +191,12 @@ def refuse_pidfd(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
         monkeypatch.delattr(os, "pidfd_open", raising=False)
         return
 
+    real = os.pidfd_open
+
     def refuse(pid: int, flags: int = 0) -> int:
         assert number is not None
+        if sys._getframe(1).f_globals["__name__"].startswith("asyncio."):  # its children's
+            return real(pid, flags)
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "pidfd_open", refuse)

@@ -30,7 +30,6 @@ from tests.adapter.reaping import (
     state_of,
     was_left,
 )
-from tests.conftest import PLAIN_LOOPS
 from tests.support import DEADLINE, eventually, until, within
 from tests.transport.children import Recorder, exited_with, shell, spawn
 from twisted_compat import AsyncioReactor
@@ -40,12 +39,6 @@ pytestmark = [pytest.mark.without_debug, linux_only]
 
 FOREVER = 3600.0
 LONG = "exec sleep 1000"
-
-
-@pytest.fixture(params=list(PLAIN_LOOPS))
-def loop_factory(request: pytest.FixtureRequest) -> Any:
-    """For plain tests, too, debug mode makes no difference here."""
-    return PLAIN_LOOPS[request.param]
 
 
 @pytest.fixture(params=["pidfd", "thread"])
