@@ -246,6 +246,7 @@ class PTYProcess(FileDescriptor):
         """The terminal is closed (IFileDescriptor)."""
         super().connectionLost(reason)
         call_off(self._looking)
+        self._writes_later = False
         number, self.fd = self.fd, -1
         os.close(number)
         self._life.closed()
