@@ -157,7 +157,7 @@ async def left(protocol: Any, pipe: Path) -> AsyncIterator[bytes]:
 
     :returns: what it had printed.
     """
-    said = await printed(protocol, b"\r\n")
+    said = await printed(protocol, b"\n")
     listing = f"/proc/{protocol.transport.pid}/fd"
 
     def open_there() -> list[str]:
@@ -205,6 +205,7 @@ async def test_pausing_holds_for_a_child_that_comes_back_to_its_terminal(pipe: P
         async with left(protocol, pipe) as said:
             await turns(20)
             protocol.transport.pauseProducing()
+            await until(lambda: not reactor.getDelayedCalls())  # it has looked again
         assert await protocol.exited() == DONE
         await turns(20)
         assert protocol.output() == said
@@ -218,11 +219,7 @@ async def test_a_child_that_has_left_its_terminal_costs_nothing(pipe: Path) -> N
     async with attached() as reactor:
         protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe))
         async with left(protocol, pipe):
-            calls = []
-            read = protocol.transport.doRead
-            protocol.transport.doRead = lambda: calls.append(1) or read()
-            await turns(300)
-            assert len(calls) < 10
+            await not_asked_for_ever(protocol.transport, "doRead")
         assert await protocol.ended() == DONE
 
 
@@ -241,6 +238,75 @@ async def _tell(pipe: Path) -> None:
     writer = await until(lambda: _writer(pipe))
     os.write(writer, b"\n")
     os.close(writer)
+
+
+# -- what a child doesn't take
+
+MUCH = b"x" * 1_000_000  # more than a terminal holds
+
+
+async def not_asked_for_ever(transport: Any, method: str = "doWrite") -> None:
+    """Check that the loop doesn't call a method again and again for nothing."""
+    called = []
+    real = getattr(transport, method)
+
+    def counted() -> Any:
+        called.append(1)
+        return real()
+
+    setattr(transport, method, counted)
+    await turns(300)
+    assert len(called) < 30
+    delattr(transport, method)
+
+
+async def test_what_was_not_taken_by_a_child_that_exits_is_dropped() -> None:
+    async with attached() as reactor:
+        protocol = spawn(reactor, "sleep", "1000", usePTY=raw())
+        protocol.transport.write(MUCH)
+        await turns()
+        protocol.transport.signalProcess("KILL")
+        assert await protocol.ended() == killed_by(signal.SIGKILL)
+
+
+async def test_what_was_not_taken_does_not_keep_the_end_from_who_wants_it() -> None:
+    async with attached() as reactor:
+        protocol = spawn(reactor, "sleep", "1000", usePTY=raw())
+        protocol.transport.write(MUCH)
+        protocol.transport.loseConnection()
+        await turns()
+        protocol.transport.signalProcess("KILL")
+        assert await protocol.ended() == killed_by(signal.SIGKILL)
+        assert protocol.had_a_whole_life(terminal=True)
+
+
+@pytest.mark.parametrize("then", ["resumeProducing", "loseConnection"])
+async def test_what_was_not_taken_costs_nothing_while_paused(then: str) -> None:
+    def pause(recorder: Any) -> None:
+        recorder.transport.pauseProducing()
+        recorder.transport.write(MUCH)
+
+    async with attached() as reactor:
+        recorder = Recorder(on_made=pause)
+        protocol = in_terminal(reactor, "echo ready; kill -KILL $$", protocol=recorder, usePTY=raw())
+        assert await protocol.exited() == killed_by(signal.SIGKILL)
+        await not_asked_for_ever(protocol.transport)
+        assert not protocol.has("ended")
+        getattr(protocol.transport, then)()
+        assert await protocol.ended() == killed_by(signal.SIGKILL)
+        if then == "resumeProducing":
+            assert protocol.output() == b"ready\n"
+
+
+@linux_only
+async def test_what_is_not_taken_by_a_child_that_has_left_its_terminal_costs_nothing(pipe: Path) -> None:
+    async with attached() as reactor:
+        protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe), usePTY=raw())
+        async with left(protocol, pipe):
+            protocol.transport.write(MUCH)
+            await turns()
+            await not_asked_for_ever(protocol.transport)
+        assert await protocol.ended() == DONE
 
 
 # -- others in the terminal
@@ -304,14 +370,30 @@ async def test_the_reactors_stop_hangs_up(kind: str) -> None:
 
 
 @linux_only
-async def test_the_reactors_stop_hangs_up_a_child_that_has_left_its_terminal(pipe: Path) -> None:
+@pytest.mark.parametrize("unsent", [b"", MUCH], ids=["nothing unsent", "much unsent"])
+async def test_the_reactors_stop_hangs_up_a_child_that_has_left_its_terminal(
+    pipe: Path, unsent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with make_reactor("native") as reactor:
-            protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe))
+            protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe), usePTY=raw())
             await stack.enter_async_context(left(protocol, pipe))
+            protocol.transport.write(unsent)
             await turns(20)
         assert protocol.has("ended", killed_by(signal.SIGHUP))
         assert protocol.had_a_whole_life(terminal=True)
+    assert errors_logged(caplog) == []
+
+
+@linux_only
+async def test_hanging_up_does_not_wait_for_who_has_left_the_terminal(pipe: Path) -> None:
+    async with attached() as reactor:
+        protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe), usePTY=raw())
+        async with left(protocol, pipe):
+            protocol.transport.write(MUCH)
+            await turns(20)
+            protocol.transport.loseConnection()
+            assert await protocol.ended() == killed_by(signal.SIGHUP)
 
 
 @linux_only
