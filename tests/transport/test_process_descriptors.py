@@ -23,7 +23,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tests.support import until
-from tests.transport.children import attached, killed_by, open_descriptors, spawn
+from tests.transport.children import attached, killed_by, spawn
 from tests.transport.recorders import descriptor_limit
 from tests.transport.spawning import in_both_ways
 from tests.transport.unix_sockets import linux_only
@@ -168,7 +168,7 @@ def descriptors_of(pid: int) -> dict[int, str]:
 
 async def check_child(reactor: Any, mapping: dict[int, Any], **options: Any) -> None:
     """A child with this mapping has these descriptors alone, each the right file; and we have what we had."""
-    before = {number: state_of(number) for number in open_descriptors()}
+    shared = {what: state_of(what) for what in mapping.values() if isinstance(what, int)}
     child = spawn(reactor, "/bin/sleep", "1000", childFDs=mapping, **options)
     pipes = [number for number, what in mapping.items() if isinstance(what, str)]
     expected = {
@@ -191,7 +191,7 @@ async def check_child(reactor: Any, mapping: dict[int, Any], **options: Any) -> 
     child.transport.signalProcess("KILL")
     assert await child.ended() == killed_by(signal.SIGKILL)
     assert child.had_a_whole_life(*pipes)
-    assert {number: state_of(number) for number in before} == before
+    assert {number: state_of(number) for number in shared} == shared
 
 
 def is_writable(pid: int, number: int) -> bool:
