@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any, Protocol
 
 from twisted_compat.adapter.watch import Watch, WatchBoard
@@ -177,6 +178,7 @@ class Child:
         self._pidfd: int | None = None
         self._watch: Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._context: Context | None = None  # of who started it, for a thread that has none of that
         self._started: bytes | None = None  # when it was, if its number is all that we have of it
 
     def start(self) -> None:
@@ -196,6 +198,7 @@ class Child:
     def _wait_otherwise(self) -> None:
         """In a thread; if none is to be had, or it couldn't wait without reaping, by looking now and then."""
         self._started = _started(self.pid)
+        self._context = copy_context()
         try:
             if not hasattr(os, "waitid"):
                 raise RuntimeError
@@ -216,7 +219,7 @@ class Child:
         with suppress(ChildProcessError):  # somebody else has reaped it
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         try:
-            self._children.loop.call_soon_threadsafe(self.check)
+            self._children.loop.call_soon_threadsafe(self.check, context=self._context)
         except RuntimeError:  # the loop is closed, and its reactor left the child
             reap_those_left()
 

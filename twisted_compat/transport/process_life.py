@@ -87,8 +87,10 @@ class Life:
         self.status = status
         self._state = State.EXITED
         self._transport.child_exited()
-        self.tell("processExited", self._reason())
-        self.closed()
+        try:
+            self.tell("processExited", self._reason())
+        finally:
+            self.closed()
 
     def child_left(self) -> None:
         """The reactor has stopped, and the child goes on without it."""
@@ -102,8 +104,10 @@ class Life:
 
     def _end(self) -> None:
         self._state = State.ENDED
-        self.tell("processEnded", self._reason())
-        self.protocol = self._transport = None
+        try:
+            self.tell("processEnded", self._reason())
+        finally:
+            self.protocol = self._transport = None
 
     def _reason(self) -> Any:
         words = self._words

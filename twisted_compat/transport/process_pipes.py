@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from twisted_compat.interfaces import IAddress
 from twisted_compat.transport.descriptor import FileDescriptor
+from twisted_compat.transport.posix import fcntl
 from twisted_compat.transport.sockets import connection_lost
 from twisted_compat.vocabulary import Vocabulary
 
@@ -74,8 +75,6 @@ class _End(FileDescriptor):
 
     def _grow(self) -> None:
         self.can_grow = False
-        import fcntl  # there is none on Windows, where this module can be imported
-
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with suppress(OSError):  # the user's pipes hold as much as they may already
                 fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, GROWN_SIZE)

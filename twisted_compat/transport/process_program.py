@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from twisted_compat.transport.posix import pwd
+
 __all__ = ["Program", "Text"]
 
 Text = str | bytes | os.PathLike[Any]
@@ -86,17 +88,21 @@ class Program:
         ours = os.fsencode(os.environ.get("PATH", os.defpath))
         return ours if self.environment is None else self.environment.get(b"PATH", ours)
 
+    @property
     def groups(self) -> list[int] | None:
         """The supplementary groups that it is to have; None for ours, which only root may change."""
-        if (self.uid is None and self.gid is None) or os.geteuid() != 0:
+        if (self.uid is None and self.gid is None) or not _can_be_root():
             return None
-        import pwd  # there is none on Windows, where this module can be imported
-
         try:
             user = pwd.getpwuid(os.geteuid() if self.uid is None else self.uid)
         except KeyError:  # a number that belongs to nobody
             return []
         return os.getgrouplist(user.pw_name, os.getegid() if self.gid is None else self.gid)
+
+
+def _can_be_root() -> bool:
+    """Whether we are root, or have only put that off and may be so again."""
+    return 0 in (os.getresuid() if hasattr(os, "getresuid") else (os.getuid(), os.geteuid()))
 
 
 def _encoded(what: str, text: Text) -> bytes:

@@ -19,6 +19,7 @@ from zope.interface import implementer
 from twisted_compat.interfaces import IProcessTransport
 from twisted_compat.transport.delayed import call_off
 from twisted_compat.transport.descriptor import FileDescriptor
+from twisted_compat.transport.posix import fcntl, termios
 from twisted_compat.transport.process_life import Life, take_back
 from twisted_compat.transport.process_pipes import PipeAddress, read_some, write_some
 from twisted_compat.transport.process_program import Program, Text
@@ -124,9 +125,6 @@ class PTYProcess(FileDescriptor):
         one that is closed."""
         if self.fd < 0:
             return 0, 0
-        import fcntl  # there are none on Windows, where this module can be imported
-        import termios
-
         rows, columns, _, _ = SIZE.unpack(fcntl.ioctl(self.fd, termios.TIOCGWINSZ, bytes(SIZE.size)))
         return rows, columns
 
@@ -139,9 +137,6 @@ class PTYProcess(FileDescriptor):
         """
         size = SIZE.pack(rows, columns, 0, 0)
         if self.fd >= 0:
-            import fcntl  # as above
-            import termios
-
             fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
 
     # Reading and writing
@@ -156,7 +151,8 @@ class PTYProcess(FileDescriptor):
         data = read_some(words, self.fd, self.bufferSize)
         if isinstance(data, bytes):
             self._interval = FIRST_LOOK
-            self._life.received(1, data)
+            if not self.disconnecting:
+                self._life.received(1, data)
             return None
         cause = getattr(data, "__cause__", None)
         if not isinstance(cause, OSError) or cause.errno != errno.EIO:
@@ -241,6 +237,13 @@ class PTYProcess(FileDescriptor):
 
     def closeChildFD(self, descriptor: int) -> None:
         """Does nothing, as :meth:`closeStdin` (IProcessTransport)."""
+
+    def loseConnection(self, _connDone: Any = None) -> None:
+        """Hang up when all that was written has been typed (ITransport). What it shows from now on is
+        dropped."""
+        super().loseConnection(_connDone)
+        if self.connected:  # a child whose output nobody reads would wait for that, and read no more
+            self.startReading()
 
     def connectionLost(self, reason: Any) -> None:
         """The terminal is closed (IFileDescriptor)."""

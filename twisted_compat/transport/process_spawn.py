@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from twisted_compat.transport.process_descriptors import Close, Duplicate, Move, moves
+from twisted_compat.transport.posix import fcntl, resource, termios
+from twisted_compat.transport.process_descriptors import Close, Duplicate, moves
 from twisted_compat.transport.process_program import Program
 
 __all__ = ["spawn"]
@@ -71,8 +72,6 @@ def spawn(program: Program, mapping: Mapping[int, int], terminal: int | None = N
 
 def _limit() -> int:
     """Every number of a descriptor is below this."""
-    import resource  # there is none on Windows, where this module can be imported
-
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 2**31 if soft == resource.RLIM_INFINITY else soft
 
@@ -170,54 +169,81 @@ def _posix_spawn(path: bytes, program: Program, actions: list[tuple[Any, ...]], 
 class _Preparation:
     """What a forked child does in Python, before the program begins: only system calls, no locks.
 
-    :ivar steps: what it does to its descriptors.
+    :ivar mapping: the descriptors it is to have, if Popen can't give it these; all others are closed.
     :ivar take_terminal: makes its standard input control its session; or None.
+    :ivar become: takes on another user's identity, if Popen can't; or None.
     :ivar ignored: signals to get their default action back.
     :ivar blocked: whether signals are blocked that are not to be.
     """
 
-    steps: tuple[Move, ...]
+    mapping: Mapping[int, int] | None
     take_terminal: Callable[[], object] | None
+    become: Callable[[], object] | None
     ignored: tuple[int, ...]
     blocked: bool
 
     def __call__(self) -> None:
-        for step in self.steps:
-            if isinstance(step, Duplicate):
-                os.dup2(step.source, step.target)
-            else:
-                with suppress(OSError):  # it isn't open
-                    os.close(step.number)
+        if self.mapping is not None:
+            _arrange(self.mapping)
         if self.take_terminal is not None:
             self.take_terminal()
+        if self.become is not None:
+            self.become()
         for number in self.ignored:
             signal.signal(number, signal.SIG_DFL)
         if self.blocked:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], terminal: int | None) -> int:
-    import fcntl  # there are none on Windows, where this module can be imported
-    import termios
+def _arrange(mapping: Mapping[int, int]) -> None:
+    """Have these descriptors, and no others that aren't close-on-exec."""
+    try:  # here, in the child: it is alone, so that nobody opens or closes any meanwhile
+        others: Iterable[int] = _inheritable()
+    except OSError:
+        others = range(_limit())
+    for step in moves(mapping, others):
+        if isinstance(step, Duplicate):
+            os.dup2(step.source, step.target)
+        else:
+            with suppress(OSError):  # it isn't open
+                os.close(step.number)
 
-    kept = {number for number in mapping if number not in STANDARD}
-    options: dict[str, Any] = {"user": program.uid, "group": program.gid, "extra_groups": program.groups()}
-    steps: tuple[Move, ...] = ()
-    if _in_place(mapping):
+
+def _become(uid: int, gid: int, groups: list[int]) -> None:
+    """Take on an identity, for a process that was root's and may be so again."""
+    os.seteuid(0)
+    os.setgroups(groups)
+    os.setregid(gid, gid)
+    os.setreuid(uid, uid)
+
+
+def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], terminal: int | None) -> int:
+    in_place = _in_place(mapping)
+    options: dict[str, Any] = {"pass_fds": [number for number in mapping if number not in STANDARD]}
+    if in_place:
         options.update(stdin=mapping[0], stdout=mapping[1], stderr=mapping[2])
     else:
-        steps = tuple(moves(mapping, STANDARD))
+        options = {"close_fds": False}
+    become = None
+    if program.groups is not None and os.geteuid() != 0:
+        uid = os.geteuid() if program.uid is None else program.uid
+        gid = os.getegid() if program.gid is None else program.gid
+        become = partial(_become, uid, gid, program.groups)
+    else:
+        options.update(user=program.uid, group=program.gid, extra_groups=program.groups)
     preparation = _Preparation(
-        steps,
+        None if in_place else mapping,
         None if terminal is None else partial(fcntl.ioctl, 0, termios.TIOCSCTTY, 0),
+        become,
         tuple(number for number in _ignored() if number not in RESET_BY_POPEN),
         bool(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     )
-    if any(vars(preparation).values()):
+    if preparation != _Preparation(None, None, None, (), False):
         options["preexec_fn"] = preparation
     with ExitStack() as placeholders:
         # Popen opens a pipe, by which the child says what failed: not where the child's steps would close it.
-        for number in sorted({step.target for step in steps if isinstance(step, Duplicate)} - STANDARD):
+        targets = {step.target for step in moves(mapping, ()) if isinstance(step, Duplicate)} - STANDARD
+        for number in sorted(targets if not in_place else ()):
             taken = fcntl.fcntl(next(iter(mapping.values())), fcntl.F_DUPFD_CLOEXEC, number)
             placeholders.callback(os.close, taken)
         try:
@@ -226,7 +252,6 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
                 executable=path,
                 env=os.environb if program.environment is None else program.environment,
                 cwd=program.directory or b".",  # for without one it may use posix_spawn, too
-                pass_fds=sorted(kept),
                 start_new_session=terminal is not None,
                 **options,
             )
