@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -31,13 +32,15 @@ from tests.adapter.reaping import (
     zombie,
 )
 from tests.support import DEADLINE, eventually, no_reference_cycles, until, within
-from tests.transport.children import DONE, exited_with, killed_by, shell, spawn
+from tests.transport.children import DONE, Recorder, exited_with, killed_by, shell, spawn
 from twisted_compat import AsyncioReactor
 from twisted_compat.error import ProcessExitedAlready
 from twisted_compat.interfaces import IProcessProtocol
 from twisted_compat.protocol import ProcessProtocol
 
 pytestmark = [pytest.mark.without_debug, linux_only]
+
+USER = ContextVar("USER", default="nobody")
 
 SURVIVED = {
     signal.SIGCHLD,
@@ -325,6 +328,34 @@ async def test_a_process_protocol_hears_what_happened(reactor: Any) -> None:
         assert await protocol.ended() == outcome
         assert protocol.had_a_whole_life(0, 1, 2)
         assert protocol.transport.pid is None
+
+
+async def test_the_end_is_told_in_the_context_of_the_start(reactor: Any) -> None:
+    seen: list[str] = []
+
+    def note(*ignored: Any) -> None:
+        seen.append(USER.get())
+
+    async def serve(name: str) -> None:
+        USER.set(name)
+        await shell(reactor, "exit 0", protocol=Recorder(on_exited=note, on_ended=note), childFDs={}).ended()
+
+    for name in ("alice", "bob"):
+        await asyncio.create_task(serve(name))
+    assert seen == ["alice", "alice", "bob", "bob"]
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_end_of_the_program_is_not_the_end_of_the_story(loop_factory: Any, error: Any) -> None:
+    def fail(*ignored: Any) -> None:
+        raise error("on purpose")
+
+    reactor = AsyncioReactor(loop_factory=loop_factory)
+    protocol = Recorder(on_exited=fail)
+    reactor.callWhenRunning(shell, reactor, "exit 3", protocol=protocol, childFDs={})
+    with pytest.raises(error, match="on purpose"):
+        reactor.run()
+    assert protocol.story()[1:] == [("exited", exited_with(3)), ("ended", exited_with(3))]
 
 
 async def test_hundreds_at_once(reactor: Any) -> None:
