@@ -39,6 +39,7 @@ from tests.transport.unix_sockets import linux_only, make_reactor
 
 pytestmark = pytest.mark.without_debug
 
+MUCH = b"x" * 1_000_000  # more than a terminal holds
 FOR_EVER = f"while :; do {WAITING} || sleep 1000; done"  # without a terminal as well
 
 
@@ -107,6 +108,18 @@ async def test_what_was_written_is_sent_before_the_terminal_is_hung_up(tmp_path:
         await _tell(pipe)
         await protocol.ended()
         assert (tmp_path / "read").stat().st_size > 800_000
+
+
+async def test_hanging_up_takes_what_the_child_prints_meanwhile_and_drops_it() -> None:
+    """A child that waits for its output to be read reads nothing itself."""
+    async with attached() as reactor:
+        protocol = spawn(reactor, needed("cat"), usePTY=raw())
+        protocol.transport.write(MUCH)
+        await printed(protocol, b"x")
+        size = len(protocol.output())
+        protocol.transport.loseConnection()
+        assert await protocol.ended() == killed_by(signal.SIGHUP)
+        assert len(protocol.output()) == size
 
 
 def _writer(path: Path) -> int:
@@ -241,8 +254,6 @@ async def _tell(pipe: Path) -> None:
 
 
 # -- what a child doesn't take
-
-MUCH = b"x" * 1_000_000  # more than a terminal holds
 
 
 async def not_asked_for_ever(transport: Any, method: str = "doWrite") -> None:
