@@ -318,6 +318,20 @@ async def test_descriptors_above_a_limit_that_came_later(ours: Callable[..., int
             await check_child(reactor, {1: "r"}, path=path)
 
 
+fleeting: list[int] = []
+os.register_at_fork(before=lambda: [os.close(fleeting.pop()) for _ in list(fleeting)])
+
+
+@linux_only
+async def test_a_number_that_another_thread_gives_up_meanwhile(ours: Callable[..., int]) -> None:
+    a = ours("a")
+    async with attached() as reactor:
+        number = os.dup(a)  # as if a thread had it, which closes it just before there is a child
+        fleeting.append(number)
+        await check_child(reactor, {1: "r", number: a}, path="/")
+        assert not fleeting
+
+
 STANDARD = """
 import asyncio, itertools, os, sys
 from tests.transport.test_process_descriptors import check_child

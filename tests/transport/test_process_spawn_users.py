@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.transport.children import attached, spawn
+from tests.transport.children import DONE, attached, spawn
 from tests.transport.spawning import (
     CAT,
     NOBODY,
@@ -26,7 +26,7 @@ from tests.transport.spawning import (
     only_root,
     status,
 )
-from tests.transport.unix_sockets import linux_only
+from tests.transport.unix_sockets import linux_only, nobody
 
 pytestmark = [pytest.mark.without_debug, linux_only]
 
@@ -96,10 +96,24 @@ async def test_our_own_numbers_are_nothing_to_ask_for() -> None:
             await finish(child)
 
 
+@only_root
+async def test_root_that_is_somebody_else_for_now_has_children_of_any_user(in_another_group: int) -> None:
+    async with attached() as reactor:
+        for user in (NOBODY, UNKNOWN, 0):
+            with nobody():
+                child = spawn(reactor, CAT, uid=user, gid=UNKNOWN - 1)
+            uids, gids, others = await ids(child)
+            assert (uids, gids) == ({user}, {UNKNOWN - 1})
+            assert in_another_group not in others
+            child.transport.closeStdin()
+            assert await child.ended() == DONE
+            assert os.geteuid() == 0
+
+
 UNPRIVILEGED = """
 import asyncio, os, resource, sys
 from tests.transport.children import DONE, attached, children, open_descriptors, spawn
-from tests.transport.unix_sockets import linux_only
+from tests.transport.unix_sockets import linux_only, nobody
 from twisted_compat import AsyncioReactor
 
 USER, GROUP = 65534, 65533
