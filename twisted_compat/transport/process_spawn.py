@@ -32,6 +32,8 @@ SIGNALS = tuple(sorted(signal.valid_signals() - {getattr(signal, n, 0) for n in 
 """Every signal whose action can be chosen."""
 RESET_BY_POPEN = frozenset(getattr(signal, name, 0) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"))
 """What Python ignores by itself: Popen resets these, and no others."""
+LISTING = "/dev/fd" if sys.platform == "darwin" else "/proc/self/fd"
+"""Where a process sees which descriptors it has, if anywhere."""
 CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
 """What has posix_spawn close all numbers from one on, whether they are open or not. Python 3.13 has it."""
 FEW = 64
@@ -125,7 +127,7 @@ def _actions_with_terminal(terminal: int, limit: int) -> list[tuple[Any, ...]] |
 def _count_open() -> int:
     """How many descriptors are open; 0 where the system doesn't say (it does from Linux 6.2 on)."""
     try:
-        return os.stat("/proc/self/fd").st_size
+        return os.stat(LISTING).st_size
     except OSError:
         return 0
 
@@ -135,12 +137,8 @@ def _inheritable() -> list[int]:
 
     :raises OSError: if the system doesn't say what is open.
     """
-    try:
-        numbers = map(int, os.listdir("/proc/self/fd"))
-    except FileNotFoundError:
-        numbers = map(int, os.listdir("/dev/fd"))
     found = []
-    for number in numbers:
+    for number in map(int, os.listdir(LISTING)):
         try:
             if os.get_inheritable(number):
                 found.append(number)
@@ -196,11 +194,11 @@ class _Preparation:
 
 
 def _arrange(mapping: Mapping[int, int]) -> None:
-    """Have these descriptors, and no others that aren't close-on-exec."""
+    """Have these descriptors, and no others that aren't close-on-exec. Runs in the child."""
     try:  # here, in the child: it is alone, so that nobody opens or closes any meanwhile
         others: Iterable[int] = _inheritable()
-    except OSError:
-        others = range(_limit())
+    except OSError:  # Popen will close the rest
+        others = STANDARD
     for step in moves(mapping, others):
         if isinstance(step, Duplicate):
             os.dup2(step.source, step.target)
@@ -222,7 +220,7 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
     options: dict[str, Any] = {"pass_fds": [number for number in mapping if number not in STANDARD]}
     if in_place:
         options.update(stdin=mapping[0], stdout=mapping[1], stderr=mapping[2])
-    else:
+    elif os.path.isdir(LISTING):  # the child closes what isn't for it, and needs no numbers that we have open
         options = {"close_fds": False}
     become = None
     if program.groups is not None and os.geteuid() != 0:
