@@ -228,6 +228,18 @@ async def test_pausing_holds_for_a_child_that_comes_back_to_its_terminal(pipe: P
 
 
 @linux_only
+async def test_a_child_that_comes_back_to_its_terminal_gets_what_was_typed_meanwhile(pipe: Path) -> None:
+    async with attached() as reactor:
+        script = LEAVE + f'{WAITING}; exec </dev/tty; head -c "$2" | wc -c >/dev/tty'
+        protocol = in_terminal(reactor, script, str(pipe), str(len(MUCH)), usePTY=raw())
+        async with left(protocol, pipe) as said:
+            protocol.transport.write(MUCH)
+            await turns(20)
+        assert await protocol.ended() == DONE
+        assert int(protocol.output()[len(said) :]) == len(MUCH)
+
+
+@linux_only
 async def test_a_child_that_has_left_its_terminal_costs_nothing(pipe: Path) -> None:
     async with attached() as reactor:
         protocol = in_terminal(reactor, LEAVE + WAITING, str(pipe))
@@ -244,6 +256,7 @@ async def test_a_child_that_has_left_its_terminal_can_still_be_hung_up(pipe: Pat
             protocol.transport.write(b"what nobody reads")
             protocol.transport.loseConnection()
             assert await protocol.ended() == killed_by(signal.SIGHUP)
+            assert not reactor.getDelayedCalls()
 
 
 async def _tell(pipe: Path) -> None:
