@@ -220,10 +220,14 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
     options: dict[str, Any] = {"pass_fds": [number for number in mapping if number not in STANDARD]}
     if in_place:
         options.update(stdin=mapping[0], stdout=mapping[1], stderr=mapping[2])
-    elif os.path.isdir(LISTING):  # the child closes what isn't for it, and needs no numbers that we have open
-        options = {"close_fds": False}
+    else:
+        with suppress(OSError):
+            os.listdir(LISTING)  # so can the child, which closes by itself then what isn't for it
+            options = {"close_fds": False}
     become = None
-    if program.groups is not None and os.geteuid() != 0:
+    # Not by Popen where it can't, or where it would before the child has listed what it has to close: who has
+    # become another user may not.
+    if program.groups is not None and (os.geteuid() != 0 or not in_place):
         uid = os.geteuid() if program.uid is None else program.uid
         gid = os.getegid() if program.gid is None else program.gid
         become = partial(_become, uid, gid, program.groups)
