@@ -366,7 +366,7 @@ async def test_where_nobody_says_which_descriptors_are_open(
         with monkeypatch.context() as patch:
             patch.setattr(os, "listdir", refuse)
             child = spawn(reactor, CAT, path=path)
-            other = spawn(reactor, CAT, path=path, childFDs={0: "w", 5: 0})
+            other = spawn(reactor, "/bin/sleep", "1000", path=path, childFDs={0: "w", 5: 0})
         await until(lambda: set(os.listdir(f"/proc/{child.transport.pid}/fd")) == {"0", "1", "2"})
         await until(lambda: set(os.listdir(f"/proc/{other.transport.pid}/fd")) == {"0", "5"})
         await finish(child)

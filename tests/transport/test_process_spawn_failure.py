@@ -410,6 +410,20 @@ async def test_every_failure_is_told_however_many_numbers_are_taken(path: str | 
             assert await child.ended() == exited_with(7)
 
 
+@in_both_ways
+async def test_a_failure_is_told_where_nobody_says_which_descriptors_are_open(
+    path: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(place: Any = ".") -> Any:
+        raise FileNotFoundError(place)
+
+    async with attached() as reactor:
+        for mapping in (None, {1: "r", 5: 0}):
+            with monkeypatch.context() as patch, pytest.raises(FileNotFoundError, match="here"):
+                patch.setattr(os, "listdir", refuse)
+                spawn(reactor, "/nothing/here", path=path, childFDs=mapping)
+
+
 async def test_who_starts_a_child_again_and_again_has_an_end_when_the_reactor_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
