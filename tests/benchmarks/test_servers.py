@@ -99,6 +99,9 @@ def server_of(peer: str, running: dict[str, Running]) -> Running:
     return running[peer]
 
 
+HALF_A_LINE = b"a line\r\nand ha"
+
+
 def receive(connection: socket.socket, count: int) -> bytes:
     return connection.recv(count, socket.MSG_WAITALL)
 
@@ -185,13 +188,20 @@ def resp_null(port: int) -> None:
         assert receive(connection, 10) == b"+OK\r\n" * 2
 
 
+def answer(connection: socket.socket) -> bytes:
+    """The next datagram, but for an answer to a client that had the same number and has gone."""
+    while (datagram := connection.recv(65536)) == HALF_A_LINE:
+        pass
+    return datagram
+
+
 def udp_echo(port: int) -> None:
     with connections(port, 2, datagrams=True) as (one, two):
         for datagram in (b"this", b"this too", b"x" * 1024):
             one.send(datagram)
         two.send(b"that")
-        assert [one.recv(65536) for _ in range(3)] == [b"this", b"this too", b"x" * 1024]
-        assert two.recv(65536) == b"that"
+        assert [answer(one) for _ in range(3)] == [b"this", b"this too", b"x" * 1024]
+        assert answer(two) == b"that"
 
 
 def tls_echo(port: int) -> None:
@@ -298,7 +308,7 @@ def test_clients_that_go_away_leave_servers_unmoved(peer: str, running: dict[str
     server = server_of(peer, running)
     every_exchange = EXCHANGES | EXCHANGES_OVER_TLS | EXCHANGES_OF_DATAGRAMS | EXCHANGES_OF_TWISTED
     for workload, port in server.ports.items():
-        for words in LAST_WORDS.get(workload, (b"", b"a line\r\nand ha")):
+        for words in LAST_WORDS.get(workload, (b"", HALF_A_LINE)):
             for leave in (reset, socket.socket.close):
                 connection = connect(port, datagrams=workload in OF_DATAGRAMS)
                 connection.sendall(words)

@@ -19,6 +19,8 @@ from twisted_compat.defer import CancelledError, Deferred, ensureDeferred
 
 from .coroutines import came_to, turn
 
+pytestmark = pytest.mark.without_debug
+
 
 async def test_sniffio_and_anyio_see_asyncio() -> None:
     async def body() -> tuple[str, str, str]:

@@ -24,6 +24,8 @@ from twisted_compat.defer.driver import Driver
 from .test_deferred import outcome
 from .test_inline import received
 
+pytestmark = pytest.mark.without_debug
+
 Steps = Generator[Any, Any, Any]
 
 # The states.

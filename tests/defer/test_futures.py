@@ -36,6 +36,8 @@ from twisted_compat.failure import DefaultException, Failure
 
 from .test_deferred import outcome
 
+pytestmark = pytest.mark.without_debug
+
 BASES = [KeyError("k"), KeyboardInterrupt(), SystemExit(3), GeneratorExit(), CancelledError("ours")]
 
 

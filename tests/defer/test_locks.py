@@ -19,6 +19,8 @@ from twisted_compat.failure import Failure
 
 from .test_deferred import outcome
 
+pytestmark = pytest.mark.without_debug
+
 Guard = Any  # a DeferredLock or a DeferredSemaphore
 MAKERS: dict[str, Callable[[], Guard]] = {"lock": DeferredLock, "semaphore": lambda: DeferredSemaphore(1)}
 

@@ -24,6 +24,8 @@ from twisted_compat.defer import (
 from twisted_compat.defer.record import log_failure
 from twisted_compat.failure import Failure
 
+pytestmark = pytest.mark.without_debug
+
 
 @contextmanager
 def unhandled() -> Iterator[list[Any]]:

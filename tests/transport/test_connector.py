@@ -18,6 +18,8 @@ from twisted_compat.error import (
 )
 from twisted_compat.transport.tcp_connect import Connector
 
+pytestmark = pytest.mark.without_debug
+
 # -- stopping
 
 

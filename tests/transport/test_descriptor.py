@@ -26,6 +26,8 @@ from twisted_compat.interfaces import (
 )
 from twisted_compat.transport.descriptor import FileDescriptor
 
+pytestmark = pytest.mark.without_debug
+
 MORE_THAN_KERNELS_TAKE = b"x" * 12_000_000
 
 

@@ -31,6 +31,8 @@ from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.error import CannotListenError, DNSLookupError, MulticastJoinError
 from twisted_compat.transport import multicast
 
+pytestmark = pytest.mark.without_debug
+
 _groups = itertools.count(os.getpid() << 8)
 
 if sys.platform == "linux":

@@ -36,6 +36,8 @@ from twisted_compat.interfaces import (
 )
 from twisted_compat.transport.tcp_connect import Client, ClientState, Connector
 
+pytestmark = pytest.mark.without_debug
+
 # -- connecting
 
 

@@ -30,6 +30,8 @@ from twisted_compat.address import IPv4Address, IPv6Address
 from twisted_compat.error import CannotListenError
 from twisted_compat.transport.udp import Port
 
+pytestmark = pytest.mark.without_debug
+
 
 def link_local_host() -> str:
     """A link-local address of this machine, with its scope."""

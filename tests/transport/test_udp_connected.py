@@ -23,6 +23,8 @@ from tests.transport.datagrams import (
 from twisted_compat import AsyncioReactor, as_future
 from twisted_compat.transport.sockets import same_host_and_port
 
+pytestmark = pytest.mark.without_debug
+
 
 @in_both_words
 @families

@@ -16,7 +16,7 @@ from tests.support import within
 from twisted_compat import defer as ours
 from twisted_compat.bridge.twisted import as_deferred, as_future
 
-pytestmark = pytest.mark.usefixtures("empty_place", "awaiting_enabled")
+pytestmark = [pytest.mark.without_debug, pytest.mark.usefixtures("empty_place", "awaiting_enabled")]
 
 
 async def waiting(deferred: Any) -> Any:

@@ -17,7 +17,7 @@ from twisted_compat.bridge.twisted import as_deferred, as_future
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-pytestmark = pytest.mark.usefixtures("empty_place", "awaiting_enabled")
+pytestmark = [pytest.mark.without_debug, pytest.mark.usefixtures("empty_place", "awaiting_enabled")]
 
 
 @inlineCallbacks

@@ -39,7 +39,10 @@ from tests.bridge.twisted.ecosystem.reactors import embedded, result
 from tests.support import free_port, until, within
 
 # Of pyOpenSSL about how Twisted's certificates use it.
-pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+pytestmark = [
+    pytest.mark.without_debug,
+    pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
+]
 
 BIG = bytes(range(256)) * 4096  # 1 MiB: beyond what a socket and a TLS layer take at once
 

@@ -28,6 +28,8 @@ from twisted.internet.threads import (
 from tests.bridge.twisted.ecosystem.reactors import embedded, installed, result
 from tests.support import free_port, until, within
 
+pytestmark = pytest.mark.without_debug
+
 # Repeated calls
 
 

@@ -30,7 +30,7 @@ from twisted_compat.bridge.twisted import TwistedReactor
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-pytestmark = pytest.mark.usefixtures("empty_place")
+pytestmark = [pytest.mark.without_debug, pytest.mark.usefixtures("empty_place")]
 
 
 def pool_threads() -> list[threading.Thread]:
