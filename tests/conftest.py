@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support import TWISTED_IS_INSTALLED
 
@@ -17,6 +18,11 @@ try:
     import uvloop
 except ImportError:
     uvloop = None
+
+settings.register_profile(
+    "suite", max_examples=50
+)  # half of what it does by itself; more where a test says so
+settings.load_profile("suite")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job in the background: the programs that tests start, and interrupt, would ignore it as well.

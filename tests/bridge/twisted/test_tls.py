@@ -36,7 +36,7 @@ from tests.bridge.twisted.secured import (
 )
 from tests.support import DEADLINE, until, within
 
-pytestmark = [pytest.mark.without_debug, MARKS]
+pytestmark = [pytest.mark.without_debug, *MARKS]
 
 
 # One side of ours
