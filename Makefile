@@ -13,6 +13,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# One more than there are processors: some tests wait more than they work.
+WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -37,7 +39,7 @@ demo: $(STAMP)
 	$(BIN)/python examples/demo.py --loop asyncio
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 conformance: $(STAMP)
 	$(BIN)/python -m tests.conformance $(ARGS)
