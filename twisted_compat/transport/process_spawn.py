@@ -40,7 +40,8 @@ FEW = 64
 """Numbers below this are closed one by one where nobody knows which of them are open."""
 MANY = 64
 """Where more descriptors are open than this, to ask of each what it is costs more than Popen does."""
-OPENING_GIVES_TERMINAL = sys.platform.startswith("linux")
+ON_LINUX = sys.platform.startswith("linux")
+OPENING_GIVES_TERMINAL = ON_LINUX
 """Whether the leader of a session that opens a terminal is controlled by it from then on. (Elsewhere it must
 ask for that, which posix_spawn can't.)"""
 
@@ -110,7 +111,8 @@ def _actions(mapping: Mapping[int, int], limit: int) -> list[tuple[Any, ...]] | 
         if max(mapping.values(), default=0) > MANY and _in_place(mapping) and _count_open() > MANY:
             return None
         try:
-            steps = moves(mapping, _inheritable())
+            # Linux closes as well what is closed already: to ask which are close-on-exec would take longer.
+            steps = moves(mapping, map(int, os.listdir(LISTING)) if ON_LINUX else _inheritable())
         except OSError:  # there is no /proc
             return None
     if any(max(step) >= limit for step in steps):  # the limit has been lowered, and posix_spawn refuses them
