@@ -158,18 +158,19 @@ def test_more_or_less_is_an_error(context: ssl.SSLContext, error: int) -> None:
         tls_bulk.take(port, os.getpid(), MIB)
 
 
-@pytest.mark.parametrize(("error", "message"), [(-2, "hung up"), (1, f"and sent {MIB + 1}")])
-def test_more_or_less_is_seen_in_headers_too(context: ssl.SSLContext, error: int, message: str) -> None:
+@pytest.mark.parametrize("error", [-2, 1])
+def test_more_or_less_is_seen_in_headers_too(context: ssl.SSLContext, error: int) -> None:
+    amount = MIB - 100  # so that one more is in the same record as the last of them
     with (
         secured(lambda connection: sends(error, connection, connection), context) as port,
         tls_sockets.channels(port, 1) as (channel,),
     ):
-        channel.send(b"%d\r\n" % MIB)
+        channel.send(b"%d\r\n" % amount)
         if error > 0:
-            assert tls_bulk._count(channel, MIB) == MIB + error
+            assert tls_bulk._count(channel, amount) == amount + error
         else:
-            with pytest.raises(ConnectionError, match=message):
-                tls_bulk._count(channel, MIB)
+            with pytest.raises(ConnectionError, match="hung up"):
+                tls_bulk._count(channel, amount)
 
 
 def takes(error: int, *connections: socket.socket) -> None:
