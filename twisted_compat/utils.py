@@ -130,7 +130,7 @@ class _Run(ProcessProtocol):
 
         :param how: ProcessDone or ProcessTerminated.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define result()")
 
 
 def _run(

@@ -368,7 +368,7 @@ async def test_hundreds_at_once(reactor: Any) -> None:
 # What is left
 
 
-@pytest.mark.parametrize(("total", "batch"), [(100, 1), (250, 50)], ids=["in a row", "together"])
+@pytest.mark.parametrize(("total", "batch"), [(100, 1), (2_000, 50)], ids=["in a row", "together"])
 async def test_many_leave_nothing(plain_reactor: Any, total: int, batch: int) -> None:
     """The fixture looks once more after the stop."""
     await spawn(plain_reactor, "/bin/true").ended()
