@@ -1,5 +1,5 @@
-"""Python's modules that only POSIX systems have. Windows has none of them, and what needs them isn't called
-there, but the modules that do can be imported.
+"""Python's modules that only POSIX systems have; None on Windows, where what needs them isn't called, but can
+be imported.
 
 They are imported with the package and not when they are needed: by then a process may have changed its root
 directory, and not find them any more.
@@ -15,4 +15,4 @@ try:
     import resource as resource
     import termios as termios
 except ImportError:
-    __all__ = []
+    fcntl = pwd = resource = termios = None  # type: ignore[assignment]  # for the checker it is a POSIX system

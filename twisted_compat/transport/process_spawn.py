@@ -39,7 +39,7 @@ CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
 FEW = 64
 """Numbers below this are closed one by one where nobody knows which of them are open."""
 MANY = 64
-"""Where more descriptors are open than this, to ask of each what it is costs more than Popen does."""
+"""Where more descriptors are open than this, to name each that is to be closed costs more than Popen does."""
 ON_LINUX = sys.platform.startswith("linux")
 OPENING_GIVES_TERMINAL = ON_LINUX
 """Whether the leader of a session that opens a terminal is controlled by it from then on. (Elsewhere it must
