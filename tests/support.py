@@ -9,7 +9,8 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import cycle
 from typing import Any, NoReturn, TypeVar
 
 import pytest
@@ -57,11 +58,16 @@ def eventually(condition: Callable[[], Any]) -> Any:
 
 
 def free_port(family: int = socket.AF_INET) -> int:
-    """A TCP port number nobody listened on a moment ago."""
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port number that nobody listened on a moment ago, and that the system gives to nobody by itself."""
+    for port in _PORTS:
+        with socket.socket(family, socket.SOCK_STREAM) as probe, suppress(OSError):
+            probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
+# Below what systems take for clients, and for each of the processes that run tests at the same time others.
+_PORTS = cycle(range(10_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 20 * 1_000, 32_000))
 
 
 @contextmanager
