@@ -58,7 +58,7 @@ def eventually(condition: Callable[[], Any]) -> Any:
 
 
 def free_port(family: int = socket.AF_INET) -> int:
-    """A TCP port number that nobody listened on a moment ago, and that the system gives to nobody by itself."""
+    """A TCP port that nobody listened on a moment ago, and that the system gives to nobody by itself."""
     for port in _PORTS:
         with socket.socket(family, socket.SOCK_STREAM) as probe, suppress(OSError):
             probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
