@@ -7,10 +7,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
-from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from twisted_compat.current import current_reactor
+from twisted_compat.interfaces.process import NO_VARIABLES
 from twisted_compat.protocol import ProcessProtocol
 from twisted_compat.transport.descriptor import as_bytes
 from twisted_compat.transport.process_program import Text
@@ -25,8 +25,6 @@ __all__ = [
 ]
 
 R = TypeVar("R")
-
-NO_VARIABLES: Mapping[Any, Any] = MappingProxyType({})
 
 
 def getProcessOutput(

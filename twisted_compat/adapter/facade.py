@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock, get_ident
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from zope.interface import implementer
@@ -20,6 +19,7 @@ from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.parts import Parts
 from twisted_compat.adapter.threads import ThreadCall, thread_call
 from twisted_compat.adapter.timers import DelayedCall, Timers
+from twisted_compat.interfaces.process import NO_VARIABLES
 from twisted_compat.transport import udp, unix, unix_datagram
 from twisted_compat.transport.connector import BaseConnector
 from twisted_compat.transport.datagram import DatagramPort
@@ -35,7 +35,6 @@ from twisted_compat.vocabulary import Vocabulary
 __all__ = ["Facade"]
 
 Path = str | bytes | os.PathLike[Any]
-NO_VARIABLES: Mapping[Any, Any] = MappingProxyType({})
 Connecting = TypeVar("Connecting", bound=BaseConnector)
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IProcessProtocol", "IProcessTransport", "IReactorProcess"]
 
-_NO_VARIABLES: Mapping[Any, Any] = MappingProxyType({})
+NO_VARIABLES: Mapping[Any, Any] = MappingProxyType({})
+"""The environment of a child for which none is given."""
 
 
 class IProcessProtocol(Interface):
@@ -107,7 +108,7 @@ class IReactorProcess(Interface):
         processProtocol: IProcessProtocol,
         executable: _Text,
         args: Sequence[_Text] = (),
-        env: Mapping[_Text, _Text] | None = _NO_VARIABLES,
+        env: Mapping[_Text, _Text] | None = NO_VARIABLES,
         path: _Text | None = None,
         uid: int | None = None,
         gid: int | None = None,

@@ -14,7 +14,7 @@ __all__ = ["Program", "Text"]
 
 Text = str | bytes | os.PathLike[Any]
 
-NOBODY = 2**32 - 1
+UNCHANGED = 2**32 - 1
 """What the system has for "no change" where it takes a user's or a group's number."""
 
 
@@ -56,7 +56,7 @@ class Program:
         if isinstance(args, (str, bytes)):
             raise TypeError(f"args is a list of a program's arguments, not {args!r}.")
         for name, number in (("uid", uid), ("gid", gid)):
-            if number is not None and not 0 <= number < NOBODY:
+            if number is not None and not 0 <= number < UNCHANGED:
                 raise ValueError(f"{name} is {number}, and there is no such number.")
         return cls(
             _encoded("executable", executable),
@@ -88,7 +88,6 @@ class Program:
         ours = os.fsencode(os.environ.get("PATH", os.defpath))
         return ours if self.environment is None else self.environment.get(b"PATH", ours)
 
-    @property
     def groups(self) -> list[int] | None:
         """The supplementary groups that it is to have; None for ours, which only root may change."""
         if (self.uid is None and self.gid is None) or not _can_be_root():

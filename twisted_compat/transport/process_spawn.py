@@ -234,15 +234,15 @@ def _fork_and_exec(path: bytes, program: Program, mapping: Mapping[int, int], te
         with suppress(OSError):
             os.listdir(LISTING)  # so can the child, which closes by itself then what isn't for it
             options = {"close_fds": False}
-    become = None
+    become, groups = None, program.groups()
     # Not by Popen where it can't, or where it would before the child has listed what it has to close: who has
     # become another user may not.
-    if program.groups is not None and (os.geteuid() != 0 or not in_place):
+    if groups is not None and (os.geteuid() != 0 or not in_place):
         uid = os.geteuid() if program.uid is None else program.uid
         gid = os.getegid() if program.gid is None else program.gid
-        become = partial(_become, uid, gid, program.groups)
+        become = partial(_become, uid, gid, groups)
     else:
-        options.update(user=program.uid, group=program.gid, extra_groups=program.groups)
+        options.update(user=program.uid, group=program.gid, extra_groups=groups)
     preparation = _Preparation(
         None if in_place else mapping,
         None if terminal is None else partial(fcntl.ioctl, 0, termios.TIOCSCTTY, 0),
