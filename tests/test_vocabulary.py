@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import twisted_compat
-from twisted_compat.vocabulary import NATIVE
+from twisted_compat.vocabulary import NATIVE, vocabulary_of
 
 WORDS = {
     "address": ["IPv4Address", "IPv6Address", "UNIXAddress", "HostnameAddress"],
@@ -62,3 +62,11 @@ def test_importing_it_imports_no_sockets_and_no_loops() -> None:
     command = [sys.executable, "-c", IMPORTING, where]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_a_reactor_speaks_its_own_words_and_a_stranger_the_native_ones() -> None:
+    class Reactor:
+        vocabulary = dataclasses.replace(NATIVE)
+
+    assert vocabulary_of(Reactor()) is Reactor.vocabulary
+    assert vocabulary_of(object()) is NATIVE

@@ -14,7 +14,7 @@ from twisted_compat.interfaces.process import NO_VARIABLES
 from twisted_compat.protocol import ProcessProtocol
 from twisted_compat.transport.descriptor import as_bytes
 from twisted_compat.transport.process_program import Text
-from twisted_compat.vocabulary import NATIVE, Vocabulary
+from twisted_compat.vocabulary import Vocabulary, vocabulary_of
 
 __all__ = [
     "getProcessOutput",
@@ -140,7 +140,7 @@ def _run(
     reactor: Any,
 ) -> Any:
     reactor = current_reactor() if reactor is None else reactor
-    words = getattr(reactor, "vocabulary", NATIVE)  # somebody's own reactor may have none
+    words = vocabulary_of(reactor)
     protocol = kind(words)
     deferred = protocol.deferred
     try:

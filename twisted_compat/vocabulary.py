@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted_compat import address, defer, error, failure, interfaces
 
-__all__ = ["NATIVE", "Vocabulary"]
+__all__ = ["NATIVE", "Vocabulary", "vocabulary_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +54,9 @@ NATIVE = Vocabulary(
     log=logging.getLogger("twisted_compat"),
 )
 """This package's own types: needs ``zope.interface`` alone."""
+
+
+def vocabulary_of(reactor: Any) -> Vocabulary:
+    """The words that a reactor speaks; of one that isn't ours, and has no ``vocabulary``, :data:`NATIVE`."""
+    words: Vocabulary = getattr(reactor, "vocabulary", NATIVE)
+    return words
