@@ -14,7 +14,8 @@ from zope.interface.verify import verifyObject
 
 from tests.support import until, within
 from twisted_compat import defer
-from twisted_compat.adapter.names import LoopResolver, Names
+from twisted_compat.adapter.names import Names
+from twisted_compat.adapter.resolvers import LoopResolver
 from twisted_compat.adapter.timers import Timers
 from twisted_compat.address import IPv4Address, IPv6Address
 from twisted_compat.defer import Deferred

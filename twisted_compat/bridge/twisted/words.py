@@ -14,7 +14,7 @@ from twisted.python import failure
 from zope.interface import classImplements, implementedBy
 
 from twisted_compat import transport
-from twisted_compat.adapter import delayed_call, facade, names
+from twisted_compat.adapter import delayed_call, facade, resolution, resolvers
 from twisted_compat.adapter.reactor import AsyncioReactor
 from twisted_compat.bridge.twisted.logs import TwistedLog
 from twisted_compat.bridge.twisted.tls import start_tls
@@ -48,7 +48,7 @@ def declare() -> None:
     # Not those of TLS: here that is Twisted's, and one of them needs pyOpenSSL.
     found = [module.name for module in iter_modules(transport.__path__) if not module.name.startswith("tls")]
     names_of_transports = [f"{transport.__name__}.{name}" for name in found]
-    for module in (delayed_call, names, *map(import_module, names_of_transports)):
+    for module in (delayed_call, resolution, resolvers, *map(import_module, names_of_transports)):
         classes += [thing for thing in vars(module).values() if isinstance(thing, type)]
     for cls in classes:
         if cls.__module__.startswith("twisted_compat."):
