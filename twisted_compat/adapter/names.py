@@ -76,7 +76,7 @@ class Names:
         self._check(resolver, "IResolverSimple", "installResolver")
         previous, self._simple_resolver = self._simple_resolver, resolver
         if isinstance(resolver, ComplexResolverSimplifier):
-            self._name_resolver = resolver.name_resolver
+            self._name_resolver = resolver._nameResolver
         else:
             self._name_resolver = SimpleResolverComplexifier(resolver, self._vocabulary)
         return previous
@@ -93,7 +93,7 @@ class Names:
         self._check(resolver, "IHostnameResolver", "installNameResolver")
         previous, self._name_resolver = self._name_resolver, resolver
         if isinstance(resolver, SimpleResolverComplexifier):
-            self._simple_resolver = resolver.simple_resolver
+            self._simple_resolver = resolver._simpleResolver
         else:
             self._simple_resolver = self._simplified(resolver)
         return previous

@@ -7,7 +7,7 @@
 :class:`SimpleResolverComplexifier`  an IHostnameResolver made from an IResolverSimple
 ===================================  ======================================================================
 
-The last three have the names and take the arguments of Twisted's; which resolver is in use is known to
+The last three have the names of Twisted's, private ones too, and take the same arguments; which resolver is in use is known to
 :mod:`.names`.
 """
 
@@ -206,7 +206,7 @@ class ComplexResolverSimplifier:
         clock: Any = None,
         under_way: set[OneAddress] | None = None,
     ) -> None:
-        self.name_resolver = nameResolver
+        self._nameResolver = nameResolver
         self._words = vocabulary
         self._clock = clock
         self._under_way = set() if under_way is None else under_way
@@ -222,7 +222,7 @@ class ComplexResolverSimplifier:
         one = OneAddress(name, self._words, self._under_way)
         wanted = [self._words.address.IPv4Address]
         try:
-            self.name_resolver.resolveHostName(one, name, 0, wanted, "TCP")
+            self._nameResolver.resolveHostName(one, name, 0, wanted, "TCP")
         except Exception as error:
             one.fail(error)
         one.limit(current_reactor() if self._clock is None else self._clock, timeout)
@@ -238,7 +238,7 @@ class SimpleResolverComplexifier:
     """
 
     def __init__(self, simpleResolver: Any, vocabulary: Vocabulary = NATIVE) -> None:
-        self.simple_resolver = simpleResolver
+        self._simpleResolver = simpleResolver
         self._words = vocabulary
 
     def resolveHostName(
@@ -259,7 +259,7 @@ class SimpleResolverComplexifier:
         except UnicodeError:
             resolution.complete()
             return resolution
-        deferred = words.defer.maybeDeferred(self.simple_resolver.getHostByName, host_name)
+        deferred = words.defer.maybeDeferred(self._simpleResolver.getHostByName, host_name)
 
         def found(host: str) -> None:
             kind = words.address.IPv6Address if ":" in host else words.address.IPv4Address
@@ -271,7 +271,7 @@ class SimpleResolverComplexifier:
                 words.log.error(
                     "Looking up %r with %r failed",
                     resolution.name,
-                    self.simple_resolver,
+                    self._simpleResolver,
                     exc_info=exc_info_of(failure),
                 )
 

@@ -39,10 +39,18 @@ T = TypeVar("T")
 # Twisted's errors are known by their names, as nothing here imports Twisted.
 _TWISTED = "twisted.internet.defer"
 
+# By name: neither error is imported here just to be compared with.
+_CANCELLED = (
+    f"{_TWISTED}.CancelledError",
+    "twisted_compat.error.ConnectingCancelledError",
+    "twisted.internet.error.ConnectingCancelledError",
+)
+
 
 def means_cancelled(result: Any) -> bool:
-    """Whether ``result`` is a failure with our CancelledError, be it as the first error of a list, or as that
-    of all who were in a race. So it is with Twisted's, which come with Twisted's Deferreds.
+    """Whether ``result`` is a failure with our CancelledError, or with what an endpoint makes of being
+    cancelled, be it as the first error of a list, or as that of all who were in a race. So it is with
+    Twisted's, which come with Twisted's Deferreds.
     """
     return isinstance(result, Failure) and _is_cancellation(result)
 
@@ -52,7 +60,7 @@ def _is_cancellation(failure: Any) -> bool:
         failure = failure.value.subFailure  # a Failure of ours or of Twisted's
     if failure.check(FailureGroup, f"{_TWISTED}.FailureGroup"):
         return all(map(_is_cancellation, failure.value.failures))
-    return failure.check(CancelledError, f"{_TWISTED}.CancelledError") is not None
+    return failure.check(CancelledError, *_CANCELLED) is not None
 
 
 def in_our_words(failure: Failure) -> Failure:

@@ -110,5 +110,10 @@ class ClientCreator:
     ) -> Deferred[Any]:
         """Connect to a TLS server, as ``IReactorSSL.connectSSL`` does (``timeout`` in seconds)."""
         return self._connect(
-            self.reactor.connectSSL, host, port, contextFactory, timeout=timeout, bindAddress=bindAddress
+            self.reactor.connectSSL,
+            host,
+            port,
+            contextFactory=contextFactory,
+            timeout=timeout,
+            bindAddress=bindAddress,
         )

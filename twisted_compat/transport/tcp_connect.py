@@ -159,7 +159,8 @@ class Client(Connection):
             self._try_next()
             return
         try:
-            self.reactor.nameResolver.resolveHostName(_Addresses(self), host, port, transportSemantics="TCP")
+            types = getattr(self.connector, "address_types", None)  # it may be a stranger's
+            self.reactor.nameResolver.resolveHostName(_Addresses(self), host, port, types, "TCP")
         except Exception:
             self.failIfNotConnected(self.reactor.vocabulary.failure.Failure())
 
@@ -359,7 +360,12 @@ class Connector(BaseConnector):
     :param bindAddress: ``(host, port)`` of this end, or a :class:`~.sockets.Binding`; ``''`` and 0 leave them
         to the system.
     :raises ServiceNameUnknownError: if ``port`` names an unknown service.
+    :ivar address_types: which kinds of addresses are tried if the host has a name, such as
+        ``[IPv6Address]``; None for all. It may be set until the turn after the one in which ``connect`` is
+        called.
     """
+
+    address_types: list[Any] | None = None
 
     def __init__(
         self,

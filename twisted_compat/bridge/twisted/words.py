@@ -13,7 +13,7 @@ from twisted.internet import address, defer, error, interfaces
 from twisted.python import failure
 from zope.interface import classImplements, implementedBy
 
-from twisted_compat import transport
+from twisted_compat import endpoints, transport
 from twisted_compat.adapter import delayed_call, facade, resolution, resolvers
 from twisted_compat.adapter.reactor import AsyncioReactor
 from twisted_compat.bridge.twisted.logs import TwistedLog
@@ -45,10 +45,14 @@ def declare() -> None:
     """Declare of the engine's classes that they implement, of Twisted's interfaces, those that have the names
     of ours."""
     classes: list[Any] = [facade.Facade, AsyncioReactor]
-    # Not those of TLS: here that is Twisted's, and one of them needs pyOpenSSL.
-    found = [module.name for module in iter_modules(transport.__path__) if not module.name.startswith("tls")]
-    names_of_transports = [f"{transport.__name__}.{name}" for name in found]
-    for module in (delayed_call, resolution, resolvers, *map(import_module, names_of_transports)):
+    # Not those of TLS: here that is Twisted's, and some of them need pyOpenSSL.
+    rooms = [
+        f"{package.__name__}.{module.name}"
+        for package in (transport, endpoints)
+        for module in iter_modules(package.__path__)
+        if not module.name.startswith("tls")
+    ]
+    for module in (delayed_call, resolution, resolvers, *map(import_module, rooms)):
         classes += [thing for thing in vars(module).values() if isinstance(thing, type)]
     for cls in classes:
         if cls.__module__.startswith("twisted_compat."):

@@ -1,0 +1,206 @@
+"""One connection attempt, told through a Deferred: what every client endpoint of a socket is made of.
+
+A reactor's ``connect...`` methods tell a factory what becomes of an attempt. :class:`_WrappingFactory` stands
+before the program's own factory for one attempt, and turns what it hears into the result of a Deferred.
+
+Private names are the ones of Twisted's: programs and Twisted's tests reach for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zope.interface import alsoProvides, implementer
+
+from twisted_compat.interfaces import (
+    IFileDescriptorReceiver,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    ILoggingContext,
+    IProtocol,
+    IProtocolFactory,
+    IProtocolNegotiationFactory,
+)
+from twisted_compat.protocol import BaseProtocol, Factory
+from twisted_compat.transport.introduce import log_prefix
+from twisted_compat.vocabulary import NATIVE, Vocabulary, vocabulary_of
+
+__all__ = ["connectProtocol", "connect_by"]
+
+# What a transport asks of a protocol before it calls certain methods.
+ASKED_FOR = ("IHalfCloseableProtocol", "IFileDescriptorReceiver", "IHandshakeListener")
+
+
+def connect_by(reactor: Any, factory: Any, connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Make one attempt.
+
+    :param reactor: whose words are spoken.
+    :param factory: the program's IProtocolFactory.
+    :param connect: such as ``reactor.connectTCP``. It is given ``args``, ``kwargs``, and a ``factory``.
+    :returns: a Deferred of the protocol. It fails with what ``connect`` raises, too.
+    """
+    words = vocabulary_of(reactor)
+    wrapping = _WrappingFactory(factory, words)
+    try:
+        connect(*args, factory=wrapping, **kwargs)
+    except Exception:
+        if not wrapping._onConnection.called:
+            wrapping._onConnection.errback(words.failure.Failure())
+    return wrapping._onConnection
+
+
+@implementer(IProtocolFactory, ILoggingContext)
+class _WrappingFactory:
+    """Has the program's factory build its protocol, and tells a Deferred.
+
+    :param wrappedFactory: the program's factory. It hears nothing of the attempt.
+    :param words: whose Deferred and errors.
+    :ivar _onConnection: the Deferred of the protocol. Cancelling it ends the attempt, in whatever state.
+    """
+
+    noisy = False
+
+    def __init__(self, wrappedFactory: Any, words: Vocabulary = NATIVE) -> None:
+        self._wrappedFactory = wrappedFactory
+        self._words = words
+        self._connector: Any = None
+        self._has_protocol = False
+        self._onConnection: Any = words.defer.Deferred(self._cancelled)
+        if words.interfaces.IProtocolNegotiationFactory.providedBy(wrappedFactory):
+            self.acceptableProtocols = wrappedFactory.acceptableProtocols
+            alsoProvides(self, IProtocolNegotiationFactory, words.interfaces.IProtocolNegotiationFactory)
+
+    def doStart(self) -> None:
+        """The program's factory comes into use (IProtocolFactory)."""
+        self._wrappedFactory.doStart()
+
+    def doStop(self) -> None:
+        """The program's factory goes out of use (IProtocolFactory)."""
+        self._wrappedFactory.doStop()
+
+    def logPrefix(self) -> str:
+        """The program's factory's name, for log lines (ILoggingContext)."""
+        return log_prefix(self._words, self._wrappedFactory)
+
+    def startedConnecting(self, connector: Any) -> None:
+        """Remember how to end the attempt."""
+        self._connector = connector
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Have the protocol built (IProtocolFactory). What the factory raises fails the Deferred."""
+        self._has_protocol = True
+        try:
+            protocol = self._wrappedFactory.buildProtocol(addr)
+            if protocol is None:
+                raise self._words.error.NoProtocol
+        except Exception:
+            self._fail(self._words.failure.Failure())
+            return None
+        if self._onConnection.called:  # cancelled by the factory itself
+            return None
+        return _WrappingProtocol(self._onConnection, protocol, self._words)
+
+    def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
+        """There is no connection."""
+        self._fail(reason)
+
+    def clientConnectionLost(self, connector: Any, reason: Any) -> None:
+        """The connection is lost: the protocol knows."""
+        self._fail(reason)  # unless it had been made
+
+    def _fail(self, reason: Any) -> None:
+        self._connector = None  # the two know each other: leave no cycle behind
+        if not self._onConnection.called:
+            self._onConnection.errback(reason)
+
+    def _cancelled(self, deferred: Any) -> None:
+        connector = self._connector
+        deferred.errback(self._words.error.ConnectingCancelledError(connector.getDestination()))
+        if self._has_protocol:
+            connector.disconnect()
+        else:
+            connector.stopConnecting()
+
+
+@implementer(IProtocol, ILoggingContext)
+class _WrappingProtocol(BaseProtocol):
+    """Stands before the program's protocol until that has its connection, then fires the Deferred.
+
+    On a transport of ours it puts the protocol into its own place, so that nothing is on the data's path. To
+    anybody else's it goes on passing everything on.
+    """
+
+    def __init__(self, connectedDeferred: Any, wrappedProtocol: Any, words: Vocabulary = NATIVE) -> None:
+        self._connectedDeferred = connectedDeferred
+        self._wrappedProtocol = wrappedProtocol
+        self._words = words
+        for name, ours in zip(
+            ASKED_FOR, (IHalfCloseableProtocol, IFileDescriptorReceiver, IHandshakeListener), strict=True
+        ):
+            theirs = getattr(words.interfaces, name)
+            if theirs.providedBy(wrappedProtocol):
+                alsoProvides(self, ours, theirs)
+
+    def logPrefix(self) -> str:
+        """The protocol's name, for log lines (ILoggingContext)."""
+        return log_prefix(self._words, self._wrappedProtocol)
+
+    def makeConnection(self, transport: Any) -> None:
+        """Connected: tell the protocol, then the Deferred (IProtocol)."""
+        self.transport = transport
+        protocol, deferred = self._wrappedProtocol, self._connectedDeferred
+        if getattr(transport, "protocol", None) is self:
+            transport.protocol = protocol
+        try:
+            protocol.makeConnection(transport)
+        except BaseException:
+            if not deferred.called:
+                deferred.errback(self._words.failure.Failure())
+            raise
+        if not deferred.called:  # else it was cancelled meanwhile
+            deferred.callback(protocol)
+
+    def dataReceived(self, data: bytes) -> Any:
+        """Pass it on (IProtocol)."""
+        return self._wrappedProtocol.dataReceived(data)
+
+    def connectionLost(self, reason: Any) -> None:
+        """Pass it on (IProtocol)."""
+        self._wrappedProtocol.connectionLost(reason)
+
+    def fileDescriptorReceived(self, descriptor: int) -> None:
+        """Pass it on (IFileDescriptorReceiver)."""
+        self._wrappedProtocol.fileDescriptorReceived(descriptor)
+
+    def readConnectionLost(self) -> None:
+        """Pass it on (IHalfCloseableProtocol)."""
+        self._wrappedProtocol.readConnectionLost()
+
+    def writeConnectionLost(self) -> None:
+        """Pass it on (IHalfCloseableProtocol)."""
+        self._wrappedProtocol.writeConnectionLost()
+
+    def handshakeCompleted(self) -> None:
+        """Pass it on (IHandshakeListener)."""
+        self._wrappedProtocol.handshakeCompleted()
+
+
+def connectProtocol(endpoint: Any, protocol: Any) -> Any:
+    """Connect one protocol that there is already.
+
+    :param endpoint: an IStreamClientEndpoint.
+    :param protocol: the IProtocol.
+    :returns: what ``endpoint.connect`` does: a Deferred of ``protocol``.
+    """
+    return endpoint.connect(_OneProtocol(protocol))
+
+
+class _OneProtocol(Factory[Any]):
+    noisy = False
+
+    def __init__(self, instance: Any) -> None:
+        self._instance = instance
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self._instance

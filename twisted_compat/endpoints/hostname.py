@@ -1,0 +1,254 @@
+"""A host by its name, as a place to connect to: whichever of its addresses answers first (RFC 8305, "happy
+eyeballs").
+
+The order of the addresses is in :mod:`.race`; each attempt is an endpoint of :mod:`.tcp`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from unicodedata import normalize
+
+from zope.interface import implementer
+
+from twisted_compat.adapter.hostnames import to_ascii, to_unicode
+from twisted_compat.adapter.resolution import cancel_resolution
+from twisted_compat.adapter.resolvers import SimpleResolverComplexifier
+from twisted_compat.endpoints.race import Line
+from twisted_compat.endpoints.tcp import BindAddress, TCP4ClientEndpoint, TCP6ClientEndpoint, binding
+from twisted_compat.interfaces import IResolutionReceiver, IStreamClientEndpoint
+from twisted_compat.transport.delayed import call_off
+from twisted_compat.transport.sockets import is_ipv6
+from twisted_compat.vocabulary import vocabulary_of
+
+__all__ = ["HostnameEndpoint"]
+
+RESOLUTION_DELAY = 0.05
+"""Seconds to wait for IPv6 addresses once an IPv4 one is known (RFC 8305, section 3)."""
+
+
+@implementer(IStreamClientEndpoint)
+class HostnameEndpoint:
+    """Connects to a TCP port of a host, by whichever of its addresses answers first.
+
+    :param reactor: an IReactorTCP and IReactorTime, whose ``nameResolver`` is asked at each connect; of one
+        that has none, ``resolve``.
+    :param host: the name, in text or in bytes; letters beyond ASCII are encoded as IDNA. An address will do.
+    :param port: the port number.
+    :param timeout: seconds until an attempt, each for itself, is given up; None for no limit of ours.
+    :param bindAddress: an address of this machine to connect from, or a tuple of that and a port.
+    :param attemptDelay: seconds between the beginning of one attempt and the next, if none has failed
+        meanwhile; 0.25 by default, as RFC 8305 recommends.
+    """
+
+    _DEFAULT_ATTEMPT_DELAY = 0.25
+
+    def __init__(
+        self,
+        reactor: Any,
+        host: str | bytes,
+        port: int,
+        timeout: float | None = 30,
+        bindAddress: BindAddress = None,
+        attemptDelay: float | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._badHostname, self._hostBytes, self._hostText = _both_ways(host)
+        self._port = port
+        self._timeout = timeout
+        self._bindAddress = binding(bindAddress)
+        self._attemptDelay = self._DEFAULT_ATTEMPT_DELAY if attemptDelay is None else attemptDelay
+
+    @property
+    def asked_host(self) -> str:
+        return self._hostText
+
+    def connect(self, protocolFactory: Any) -> Any:
+        """Connect once (IStreamClientEndpoint).
+
+        :returns: a Deferred of the protocol. It fails with ValueError for a name that can't be one; with
+            DNSLookupError if it has no address; with what the last attempt failed with, if all did.
+            Cancelled, it fails with ConnectingCancelledError, and all attempts are over.
+        """
+        if self._badHostname:
+            defer = vocabulary_of(self._reactor).defer
+            return defer.fail(ValueError(f"invalid hostname: {self._hostText}"))
+        race = _Race(self, protocolFactory)
+        race.begin()
+        return race.deferred
+
+    def attempt(self, address: Any) -> TCP4ClientEndpoint | TCP6ClientEndpoint:
+        """The endpoint of one attempt."""
+        rest = (address.port, self._timeout, self._bindAddress)
+        if not isinstance(address, vocabulary_of(self._reactor).address.IPv6Address):
+            return TCP4ClientEndpoint(self._reactor, address.host, *rest)
+        host = address.host
+        if address.scopeID and "%" not in host:
+            host = f"{host}%{address.scopeID}"
+        return TCP6ClientEndpoint(self._reactor, host, *rest)
+
+    def __repr__(self) -> str:
+        host = self._hostBytes.decode("ascii")
+        if is_ipv6(host):
+            host = f"[{host}]"
+        return f"<HostnameEndpoint {host}:{self._port}>"
+
+
+def _both_ways(host: str | bytes) -> tuple[bool, bytes, str]:
+    """Whether a name can't be one; the name in bytes, as the DNS has it, and in text, as people read it."""
+    try:
+        if isinstance(host, bytes):
+            text = host.decode("ascii")
+            text = text if is_ipv6(text) else to_unicode(text)
+        else:
+            text = normalize("NFC", host)
+        in_bytes = (text if is_ipv6(text) else to_ascii(text)).encode("ascii")
+        if in_bytes:
+            return False, in_bytes, text
+    except UnicodeError:
+        text = host.decode("latin-1") if isinstance(host, bytes) else host
+    in_bytes = text.encode("ascii", "backslashreplace")
+    return True, in_bytes, in_bytes.decode("ascii")
+
+
+@implementer(IResolutionReceiver)
+class _Race:
+    """The attempts of one connect.
+
+    They begin with the first IPv6 address, or :data:`RESOLUTION_DELAY` after the first IPv4 one, or when all
+    addresses are known. The next begins when the latest has failed, or after the delay.
+
+    :ivar deferred: fires with the winner's protocol.
+    :ivar _timer: begins the next attempt.
+    :ivar _due: whether the next attempt is to begin as soon as there is an address for it.
+    """
+
+    def __init__(self, endpoint: HostnameEndpoint, factory: Any) -> None:
+        self._endpoint = endpoint
+        self._factory = factory
+        self._reactor = endpoint._reactor
+        self._words = vocabulary_of(self._reactor)
+        self._line = Line()
+        self._resolution: Any = None
+        self._resolved = False
+        self._attempts: list[Any] = []
+        self._failure: Any = None
+        self._timer: Any = None
+        self._due = False
+        self._starting = False
+        self._over = False
+        self.deferred: Any = self._words.defer.Deferred(self._cancelled)
+
+    def begin(self) -> None:
+        """Look the name up."""
+        resolver = getattr(self._reactor, "nameResolver", None)
+        if resolver is None:
+            resolver = SimpleResolverComplexifier(_ByResolve(self._reactor), self._words)
+        try:
+            resolver.resolveHostName(self, self._endpoint._hostText, self._endpoint._port)
+        except Exception:
+            self._end(self._words.failure.Failure())
+
+    # The addresses, as they come
+
+    def resolutionBegan(self, resolutionInProgress: Any) -> None:
+        """Remember what to cancel (IResolutionReceiver)."""
+        self._resolution = resolutionInProgress
+
+    def addressResolved(self, address: Any) -> None:
+        """One more to try (IResolutionReceiver)."""
+        if self._over or self._resolved:
+            return
+        kind = type(address)
+        self._line.add(kind, address)
+        if self._due or (kind is self._words.address.IPv6Address and not self._has_begun()):
+            self._next()
+        elif self._timer is None:
+            self._timer = self._reactor.callLater(RESOLUTION_DELAY, self._time_is_up)
+
+    def resolutionComplete(self) -> None:
+        """There are no more (IResolutionReceiver)."""
+        if self._over or self._resolved:
+            return
+        self._resolved = True
+        self._resolution = None
+        if self._due or not self._has_begun():
+            self._next()
+
+    def _has_begun(self) -> bool:
+        return bool(self._attempts) or self._failure is not None
+
+    # The attempts
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        self._next()
+
+    def _next(self) -> None:
+        """Begin with the next address; if one fails at once, with the one after it, and so on."""
+        self._due = True
+        if self._starting:
+            return  # an attempt has failed before it returned: the loop below goes on
+        self._starting = True
+        try:
+            while self._due and not self._over:
+                address = self._line.take()
+                if address is None:
+                    break
+                self._due = False
+                self._try(address)
+        finally:
+            self._starting = False
+        if not self._over and not self._attempts and self._due and self._resolved:
+            self._end(self._failure or self._not_found())
+
+    def _try(self, address: Any) -> None:
+        call_off(self._timer)
+        self._timer = self._reactor.callLater(self._endpoint._attemptDelay, self._time_is_up)
+        attempt = self._endpoint.attempt(address).connect(self._factory)
+        self._attempts.append(attempt)
+        attempt.addCallbacks(self._won, self._lost, [attempt], {}, [attempt], {})
+
+    def _won(self, protocol: Any, attempt: Any) -> None:
+        self._attempts.remove(attempt)
+        if not self._over:
+            self._end(protocol)
+
+    def _lost(self, failure: Any, attempt: Any) -> None:
+        was_latest = attempt is self._attempts[-1]
+        self._attempts.remove(attempt)
+        self._failure = failure
+        if not self._over and (was_latest or not self._attempts):
+            self._next()
+
+    # The end
+
+    def _not_found(self) -> Any:
+        error = self._words.error.DNSLookupError(f"no address found for {self._endpoint._hostText!r}")
+        return self._words.failure.Failure(error)
+
+    def _cancelled(self, _: Any) -> None:
+        address = self._words.address.HostnameAddress(self._endpoint._hostBytes, self._endpoint._port)
+        self._end(self._words.failure.Failure(self._words.error.ConnectingCancelledError(address)))
+
+    def _end(self, result: Any) -> None:
+        """Leave nothing of it behind, and say how it came out: ``result`` is the protocol or a Failure."""
+        self._over = True
+        call_off(self._timer)
+        resolution, self._resolution = self._resolution, None
+        if resolution is not None and not self._resolved:
+            cancel_resolution(resolution, self._words)
+        for attempt in list(self._attempts):
+            attempt.cancel()
+        self._failure = None
+        self.deferred.callback(result)
+
+
+class _ByResolve:
+    """A reactor's ``resolve`` as an IResolverSimple."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def getHostByName(self, name: str) -> Any:
+        return self._reactor.resolve(name)

@@ -1,0 +1,29 @@
+"""Listening, as an asyncio program writes it: ``async with serving(endpoint, factory) as port:``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+__all__ = ["serving"]
+
+
+@asynccontextmanager
+async def serving(endpoint: Any, factory: Any) -> AsyncIterator[Any]:
+    """Listen as long as the block runs. Connections that were accepted go on afterwards.
+
+    :param endpoint: an IStreamServerEndpoint, of this package or of Twisted.
+    :param factory: builds a protocol for each connection.
+    :returns: a context manager of the IListeningPort. What ``listen`` fails with is raised as the block is
+        entered; leaving it waits until the port is closed. Of a StandardIOEndpoint, which has no port, it is
+        the transport, whose connection is lost as the block is left.
+    """
+    port = await endpoint.listen(factory).asFuture(asyncio.get_running_loop())
+    try:
+        yield port
+    finally:
+        stopped = port.stopListening() if hasattr(port, "stopListening") else port.loseConnection()
+        if hasattr(stopped, "asFuture"):  # a Deferred, or nothing to wait for
+            await stopped.asFuture(asyncio.get_running_loop())
