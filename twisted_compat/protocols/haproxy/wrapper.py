@@ -206,6 +206,8 @@ class HeaderReader:
             if self._words.interfaces.IFileDescriptorReceiver.providedBy(protocol):
                 while descriptors:
                     protocol.fileDescriptorReceived(descriptors.pop(0))
+            elif descriptors:
+                self._words.log.warning("%r takes no file descriptors: they are closed", protocol)
             return held_back.deliver()
         finally:
             for descriptor in descriptors:
