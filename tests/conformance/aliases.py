@@ -9,81 +9,46 @@ import ast
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
-from typing import Any, TypeVar
 
-__all__ = ["SHIMS", "take_the_places"]
+from tests.conformance.places import SHIMS
 
-PLACES = {
-    "twisted.internet.defer": "twisted_compat.defer",
-    "twisted.internet.task": "twisted_compat.task",
-    "twisted.internet.threads": "twisted_compat.threads",
-    "twisted.python.failure": "twisted_compat.failure",
-}
-
-# Private names that Twisted imports from these modules, and that our package has no use for. What only a test
-# looks at is no reason to be here, unless without it the whole test module can't be imported.
-SHIMS: tuple[tuple[str, str, Callable[[], Any], str], ...] = (
-    ("twisted.internet.defer", "_T", lambda: TypeVar("_T"), "trial._asynctest annotates with it"),
-    (
-        "twisted.internet.defer",
-        "_DeferredListResultListT",
-        lambda: Any,
-        "test_defer imports it, for annotations",
-    ),
-    (
-        "twisted.internet.defer",
-        "_DeferredListSingleResultT",
-        lambda: Any,
-        "test_defer imports it, for annotations",
-    ),
-    (
-        "twisted.internet.defer",
-        "Failure",
-        lambda: importlib.import_module("twisted_compat.failure").Failure,
-        "test_inlinecb imports it from there, and not from twisted.python.failure",
-    ),
-    (
-        "twisted.internet.task",
-        "_EPSILON",
-        lambda: sys.float_info.epsilon,
-        "posixbase adds it to the delay of a LoopingCall, for reactors without a clock of their own",
-    ),
-)
-
+__all__ = ["take_the_places"]
 
 # Errors that our modules raise and Twisted's tests expect under Twisted's name.
 ERRORS = ("AlreadyCalled", "AlreadyCancelled", "ReactorNotRunning")
 
 
-def take_the_places() -> list[str]:
+def take_the_places(places: Mapping[str, str]) -> list[str]:
     """Alias the modules.
 
+    :param places: place -> our module; see ``places.py``.
     :returns: the public names of Twisted's modules that ours lack, dotted. Each is replaced by something that
         raises when called, so that the tests of the others can run.
     :raises RuntimeError: if Twisted is imported already.
     """
-    if any(place in sys.modules for place in PLACES):
+    if any(place in sys.modules for place in places):
         raise RuntimeError(
             "Twisted's modules are imported already, so ours come too late. "
             "Call take_the_places() as the first thing of a process."
         )
     missing = []
-    for place, ours in PLACES.items():
-        module = _import_or_empty(ours)
-        sys.modules[place] = module
+    for place, ours in places.items():
+        sys.modules[place] = _import_or_empty(ours)
+    for shim in SHIMS:
+        if shim.place in places and not hasattr(sys.modules[shim.place], shim.name):
+            setattr(sys.modules[shim.place], shim.name, shim.make())
+    for place in places:
         parent, _, name = place.rpartition(".")
-        setattr(importlib.import_module(parent), name, module)
-    for place, name, make, _ in SHIMS:
-        if not hasattr(sys.modules[place], name):
-            setattr(sys.modules[place], name, make())
-    for place in PLACES:
+        setattr(importlib.import_module(parent), name, sys.modules[place])
+    for place, ours in places.items():
         for name in _public_names(place):
             if not hasattr(sys.modules[place], name):
-                setattr(sys.modules[place], name, _stand_in(f"{PLACES[place]}.{name}"))
+                setattr(sys.modules[place], name, _stand_in(f"{ours}.{name}"))
                 missing.append(f"{place}.{name}")
-    _share_the_words()
+    if "twisted.internet.error" not in places:
+        _share_the_words()
     return missing
 
 

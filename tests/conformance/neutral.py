@@ -15,6 +15,7 @@ NEUTRAL = (
     ("* cannot detect lost file descriptors", "said of Twisted's own reactors on epoll, by their names"),
     ("Only runs on Windows", "another operating system's"),
     ("Test only applicable on Windows", "another operating system's"),
+    ("Linux supports abstract namespace sockets.", "another operating system's"),
     ("Not applicable, asyncio is available", "for Pythons of long ago"),
     ("not ported to Python 3", "for Pythons of long ago"),
     ("IReactorProcess not supported", "said of tests that are not ported to Python 3 either"),

@@ -63,6 +63,24 @@ DEFERREDS = Family(
     ),
 )
 
+NETWORK = Family(
+    "network",
+    "endpoints, names, addresses and protocols: our modules in the places of Twisted's",
+    {"asyncio": "our AsyncioReactor on a stdlib loop", "uvloop": "our AsyncioReactor on a uvloop loop"},
+    (
+        Module("twisted.internet.test.test_endpoints"),
+        Module("twisted.internet.test.test_resolver"),
+        Module("twisted.internet.test.test_address"),
+        Module("twisted.internet.test.test_protocol"),
+        Module("twisted.test.test_error"),
+        Module("twisted.test.test_factories"),
+        Module("twisted.test.test_iutils"),
+        Module("twisted.python.test.test_systemd"),
+        Module("twisted.protocols.haproxy.test.test_v1parser"),
+        Module("twisted.protocols.haproxy.test.test_v2parser"),
+    ),
+)
+
 REACTOR = Family(
     "reactor",
     "what ReactorBuilder makes for our TwistedReactor: one reactor for each test",
@@ -146,7 +164,7 @@ GLOBAL = Family(
     ),
 )
 
-FAMILIES = {family.name: family for family in (DEFERREDS, REACTOR, GLOBAL)}
+FAMILIES = {family.name: family for family in (DEFERREDS, NETWORK, REACTOR, GLOBAL)}
 
 
 def families_of(module: str) -> list[str]:

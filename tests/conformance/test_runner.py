@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from tests.conformance.__main__ import choose, conduct, main, parse
 from tests.conformance.exceptions import EXCEPTIONS, Excepted
 from tests.conformance.isolation import isolated, why_not_isolated
 from tests.conformance.neutral import is_neutral
+from tests.conformance.places import NETWORK, SHIMS
 from tests.conformance.report import Verdict, idle_exceptions, judge
 from tests.conformance.runner import Outcome, Run, run_module
 from tests.conformance.suite import COMPARISON, FAMILIES, exists
@@ -25,6 +27,7 @@ from tests.conformance.suite import COMPARISON, FAMILIES, exists
 SUITE = "tests.conformance.sample_suite"
 ENDS = f"{SUITE}.EndsTests.test_"
 PLACES = f"{SUITE}.PlacesTests.test_"
+ENDPOINTS = "tests.conformance.sample_network"
 REACTORS = "tests.conformance.sample_reactors"
 NEUTRAL = "Only runs on Windows"
 
@@ -49,6 +52,16 @@ def test_tests_run_against_our_modules(loop: str) -> None:
         "the_default_reactor_is_twisteds": "passed",
         "unhandled_failures_are_found_in_twisteds_log": "passed",
         "fails_by_what_is_only_logged": "failed",
+    }
+    assert run.missing == []
+
+
+@pytest.mark.parametrize("loop", FAMILIES["network"].loops)
+def test_tests_of_the_network_run_against_our_endpoints_on_our_reactor(loop: str) -> None:
+    run = run_module("network", ENDPOINTS, loop)
+    assert kinds(run, f"{ENDPOINTS}.NetworkTests.test_") == {
+        "endpoints_connect_on_our_reactor": "passed",
+        "modules_are_ours": "passed",
     }
     assert run.missing == []
 
@@ -257,6 +270,12 @@ def test_one_that_is_not_steady_may_end_either_way(end: str) -> None:
 )
 def test_reasons_for_skipping_are_neutral_if_no_reactor_can_help_it(reason: str, neutral: bool) -> None:
     assert is_neutral(reason) is neutral
+
+
+def test_what_stands_in_is_what_our_modules_lack() -> None:
+    for shim in SHIMS:
+        assert not hasattr(importlib.import_module(NETWORK[shim.place]), shim.name), shim
+        assert shim.reason and "\n" not in shim.reason
 
 
 def test_the_exceptions_are_of_modules_and_loops_that_are_run() -> None:

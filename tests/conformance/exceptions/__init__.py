@@ -6,13 +6,14 @@ runner fails when a listed test passes, is only skipped, or isn't there any more
 
 from __future__ import annotations
 
-from tests.conformance.exceptions import deferreds, global_reactor, reactor_builder
+from tests.conformance.exceptions import deferreds, global_reactor, network, reactor_builder
 from tests.conformance.exceptions.table import Excepted
 
 __all__ = ["EXCEPTIONS", "Excepted"]
 
 EXCEPTIONS: dict[str, tuple[Excepted, ...]] = {
     "deferreds": deferreds.EXCEPTIONS,
+    "network": network.EXCEPTIONS,
     "reactor": reactor_builder.EXCEPTIONS,
     "global": global_reactor.EXCEPTIONS,
 }

@@ -1,8 +1,8 @@
 """How each family of ``suite.py`` gets ready in its child process and finds the tests of a module: a module
 for each, which is imported in that process alone.
 
-They are not alike in what may be imported when: ``deferreds`` puts our modules into the places of Twisted's
-before anything of Twisted is, and ``global_reactor`` installs its reactor before.
+They are not alike in what may be imported when: ``deferreds`` and ``network`` put our modules into the places
+of Twisted's before anything of Twisted is, and ``global_reactor`` installs its reactor before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from typing import Any, NamedTuple
 
 __all__ = ["Loader", "load_as_trial", "loader_of", "test_id"]
 
-MODULES = {"deferreds": "deferreds", "reactor": "reactor_builder", "global": "global_reactor"}
+MODULES = {
+    "deferreds": "deferreds",
+    "network": "network",
+    "reactor": "reactor_builder",
+    "global": "global_reactor",
+}
 ASYNCHRONOUS_TEST_LIMIT = 20.0  # seconds until trial fails a test whose Deferred doesn't fire
 
 

@@ -9,36 +9,49 @@ from typing import Any
 from tests.conformance.aliases import take_the_places
 from tests.conformance.families import Loader, load_as_trial, test_id
 from tests.conformance.loops import loop_factory
+from tests.conformance.places import DEFERREDS
 from tests.conformance.unhandled import ToTwistedLog
 from twisted_compat import AsyncioReactor, current
 
-__all__ = ["LOADER"]
+__all__ = ["LOADER", "follow_the_global_reactor", "hand_on_what_is_logged", "install_our_reactor"]
 
 
 def prepare(loop: str) -> list[str]:
     """Take the places, install the reactor, and hand on what we log."""
-    missing = take_the_places()
+    missing = take_the_places(DEFERREDS)
     install_reactor(loop)
-    package_logger = logging.getLogger("twisted_compat")
-    package_logger.addHandler(ToTwistedLog())
-    package_logger.propagate = False
+    hand_on_what_is_logged()
     return missing
 
 
 def install_reactor(loop: str) -> None:
     """Make the global reactor Twisted's on asyncio, or ours, which knows nothing of Twisted."""
     whose, _, kind = loop.rpartition("-")
-    make_loop = loop_factory(kind)
     if whose == "our":
-        from twisted.internet.main import installReactor
-
-        installReactor(ReactorForTrial(loop_factory=make_loop))
+        install_our_reactor(kind)
         return
     from twisted.internet import asyncioreactor
 
-    event_loop = make_loop()
+    event_loop = loop_factory(kind)()
     asyncio.set_event_loop(event_loop)
     asyncioreactor.install(event_loop)
+
+
+def install_our_reactor(kind: str) -> None:
+    """Make the global reactor ours.
+
+    :param kind: of the loop.
+    """
+    from twisted.internet.main import installReactor
+
+    installReactor(ReactorForTrial(loop_factory=loop_factory(kind)))
+
+
+def hand_on_what_is_logged() -> None:
+    """Let what we log go to Twisted's log, and nowhere else."""
+    package_logger = logging.getLogger("twisted_compat")
+    package_logger.addHandler(ToTwistedLog())
+    package_logger.propagate = False
 
 
 def follow_the_global_reactor() -> None:
