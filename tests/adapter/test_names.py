@@ -1,9 +1,9 @@
-"""Resolvers: the loop's, those that are installed, and one kind made from the other."""
+"""A reactor's resolvers: what ``resolve`` answers, and what is installed in the place of the loop's. The
+resolvers by themselves: see test_resolvers."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -12,18 +12,17 @@ import pytest
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.adapter.resolving import V4, Hosts, Recorder, Simple, make, make_with_lookups, outcome
 from tests.support import until, within
 from twisted_compat import defer
 from twisted_compat.adapter.names import Names
 from twisted_compat.adapter.resolvers import LoopResolver
 from twisted_compat.adapter.timers import Timers
 from twisted_compat.address import IPv4Address, IPv6Address
-from twisted_compat.defer import Deferred
 from twisted_compat.error import DNSLookupError
 from twisted_compat.interfaces import (
     IHostnameResolver,
     IHostResolution,
-    IResolutionReceiver,
     IResolverSimple,
 )
 from twisted_compat.vocabulary import NATIVE
@@ -31,114 +30,6 @@ from twisted_compat.vocabulary import NATIVE
 pytestmark = pytest.mark.without_debug
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-V4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0))
-V6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::7", 0, 0, 3))
-
-
-@implementer(IResolutionReceiver)
-class Recorder:
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-        self.resolution: Any = None
-
-    def resolutionBegan(self, resolutionInProgress: Any) -> None:
-        self.resolution = resolutionInProgress
-        self.events.append("began")
-
-    def addressResolved(self, address: Any) -> None:
-        self.events.append(address)
-
-    def resolutionComplete(self) -> None:
-        self.events.append("complete")
-
-    @property
-    def complete(self) -> bool:
-        return "complete" in self.events
-
-
-@implementer(IHostnameResolver)
-class Hosts:
-    """An IHostnameResolver that leaves the answering to the test."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-        self.receiver: Any = None
-        self.cancelled = False
-        self.can_cancel = True
-
-    def resolveHostName(self, resolutionReceiver: Any, *args: Any) -> Any:
-        self.asked.append(args)
-        self.receiver = resolutionReceiver
-        self.name = args[0]
-        resolutionReceiver.resolutionBegan(self)
-        return self
-
-    def cancel(self) -> None:
-        if not self.can_cancel:
-            raise NotImplementedError
-        self.cancelled = True
-
-
-@implementer(IResolverSimple)
-class Simple:
-    """An IResolverSimple that leaves the answering to the test."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-        self.cancelled = False
-        self.deferred: Deferred[str] = Deferred(self._cancel)
-
-    def getHostByName(self, name: str, timeout: Any = ()) -> Deferred[str]:
-        self.asked.append((name, timeout))
-        return self.deferred
-
-    def _cancel(self, deferred: Any) -> None:
-        self.cancelled = True
-
-
-def make() -> Names:
-    loop = asyncio.get_running_loop()
-    return Names(loop, NATIVE, Timers(loop, NATIVE))
-
-
-class Lookups:
-    """Stands in for ``socket.getaddrinfo``: answers when the test says so, and remembers the questions."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    async def __call__(self, host: Any, port: Any, *, family: int, type: int) -> Any:
-        self.asked.append((host, port, family, type))
-        return await self.answer
-
-
-class LoopWithLookups:
-    """A loop whose ``getaddrinfo`` is the test's, as uvloop's can't be replaced in place."""
-
-    def __init__(self, lookups: Lookups) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.getaddrinfo = lookups
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-
-def make_with_lookups() -> tuple[Names, Lookups, Timers]:
-    lookups = Lookups()
-    timers = Timers(asyncio.get_running_loop(), NATIVE)
-    loop: Any = LoopWithLookups(lookups)
-    return Names(loop, NATIVE, timers), lookups, timers
-
-
-async def outcome(deferred: Any) -> Any:
-    """The result of a Deferred; a failure is returned, not raised."""
-    results: list[Any] = []
-    deferred.addBoth(results.append)
-    await until(lambda: results)
-    return results[0]
 
 
 # resolve
@@ -271,128 +162,6 @@ def test_close_after_the_loop_was_closed(loop_factory: LoopFactory, caplog: pyte
     names.close()
     assert results[0].check(DNSLookupError)
     assert receiver.events == ["began", "complete"]
-
-
-# The loop's resolver
-
-
-async def test_it_provides_its_interfaces() -> None:
-    names = make()
-    assert verifyObject(IHostnameResolver, names.nameResolver)
-    assert isinstance(names.nameResolver, LoopResolver)
-    receiver = Recorder()
-    resolution = names.nameResolver.resolveHostName(receiver, "127.0.0.1", 80)
-    assert verifyObject(IHostResolution, resolution)
-    assert resolution is receiver.resolution and resolution.name == "127.0.0.1"
-    await until(lambda: receiver.complete)
-    assert receiver.events == ["began", IPv4Address("TCP", "127.0.0.1", 80), "complete"]
-
-
-async def test_began_comes_at_once_and_the_rest_later() -> None:
-    receiver = Recorder()
-    make().nameResolver.resolveHostName(receiver, "127.0.0.1")
-    assert receiver.events == ["began"]
-    await until(lambda: receiver.complete)
-
-
-async def test_all_addresses_in_order() -> None:
-    names, lookups, _ = make_with_lookups()
-    odd = (socket.AF_UNIX, socket.SOCK_STREAM, 0, "", "/nowhere")
-    without_ipv6 = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", (10, b"..."))
-    lookups.answer.set_result([V6, odd, V4, without_ipv6])
-    receiver = Recorder()
-    names.nameResolver.resolveHostName(receiver, "example.org", 0)
-    await until(lambda: receiver.complete)
-    v6 = IPv6Address("TCP", "2001:db8::7", 0, 0, 3)
-    assert receiver.events == ["began", v6, IPv4Address("TCP", "192.0.2.7", 0), "complete"]
-    assert receiver.events[1].scopeID == 3
-
-
-@pytest.mark.parametrize(
-    ("types", "family", "hosts"),
-    [
-        (None, socket.AF_UNSPEC, ["192.0.2.7", "2001:db8::7"]),
-        ([IPv4Address, IPv6Address], socket.AF_UNSPEC, ["192.0.2.7", "2001:db8::7"]),
-        ([IPv4Address], socket.AF_INET, ["192.0.2.7"]),
-        ((IPv6Address,), socket.AF_INET6, ["2001:db8::7"]),
-        ([], socket.AF_INET, []),
-    ],
-)
-async def test_only_the_wanted_addresses(types: Any, family: int, hosts: list[str]) -> None:
-    names, lookups, _ = make_with_lookups()
-    lookups.answer.set_result([V4, V6])
-    receiver = Recorder()
-    names.nameResolver.resolveHostName(receiver, "example.org", 0, types)
-    await until(lambda: receiver.complete)
-    assert [event.host for event in receiver.events[1:-1]] == hosts
-    assert lookups.asked[0][2] == family
-
-
-async def test_datagrams() -> None:
-    receiver = Recorder()
-    make().nameResolver.resolveHostName(receiver, "127.0.0.1", 53, transportSemantics="UDP")
-    await until(lambda: receiver.complete)
-    assert receiver.events[1] == IPv4Address("UDP", "127.0.0.1", 53)
-
-
-async def test_unknown_semantics() -> None:
-    with pytest.raises(ValueError, match='"TCP" or transportSemantics="UDP"'):
-        make().nameResolver.resolveHostName(Recorder(), "localhost", transportSemantics="SCTP")
-
-
-async def test_a_name_without_addresses_completes() -> None:
-    receiver = Recorder()
-    make().nameResolver.resolveHostName(receiver, "no-such-host.invalid")
-    await until(lambda: receiver.complete)
-    assert receiver.events == ["began", "complete"]
-
-
-async def test_cancelling_a_resolution() -> None:
-    names, lookups, _ = make_with_lookups()
-    receiver = Recorder()
-    resolution = names.nameResolver.resolveHostName(receiver, "example.org")
-    await until(lambda: lookups.asked)
-    resolution.cancel()
-    resolution.cancel()
-    await until(lookups.answer.cancelled)
-    assert receiver.events == ["began", "complete"]
-
-
-async def test_cancelling_as_it_begins() -> None:
-    class Reluctant(Recorder):
-        def resolutionBegan(self, resolutionInProgress: Any) -> None:
-            super().resolutionBegan(resolutionInProgress)
-            resolutionInProgress.cancel()
-
-    names, lookups, _ = make_with_lookups()
-    simple = Simple()
-    receiver = Reluctant()
-    names.nameResolver.resolveHostName(receiver, "example.org")
-    assert receiver.events == ["began", "complete"]
-    names.installResolver(simple)
-    names.nameResolver.resolveHostName(Reluctant(), "example.org")
-    assert lookups.asked == simple.asked == []
-
-
-async def test_a_receiver_that_raises_is_logged_and_told_on(caplog: pytest.LogCaptureFixture) -> None:
-    class Raising(Recorder):
-        def addressResolved(self, address: Any) -> None:
-            raise ValueError("on purpose")
-
-    receiver = Raising()
-    make().nameResolver.resolveHostName(receiver, "127.0.0.1")
-    await until(lambda: receiver.complete)
-    (record,) = caplog.records
-    assert record.levelno == logging.ERROR and record.exc_info and record.exc_info[0] is ValueError
-
-
-async def test_an_unexpected_error_is_logged_and_ends_the_search(caplog: pytest.LogCaptureFixture) -> None:
-    names, lookups, _ = make_with_lookups()
-    lookups.answer.set_exception(ZeroDivisionError())
-    receiver = Recorder()
-    names.nameResolver.resolveHostName(receiver, "example.org")
-    await until(lambda: receiver.complete)
-    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
 
 
 # installNameResolver
