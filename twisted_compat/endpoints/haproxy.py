@@ -20,7 +20,7 @@ class ProxyServerEndpoint:
     """Listens where another endpoint does, and serves whom a proxy hands on; see :func:`proxyEndpoint`."""
 
     def __init__(self, wrappedEndpoint: Any, header_timeout: float | None) -> None:
-        self._wrapped = wrappedEndpoint
+        self._wrappedEndpoint = wrappedEndpoint
         self._header_timeout = header_timeout
 
     def listen(self, protocolFactory: Any) -> Any:
@@ -28,7 +28,7 @@ class ProxyServerEndpoint:
 
         :returns: a Deferred of the IListeningPort, which fails as that of the endpoint beneath does.
         """
-        return self._wrapped.listen(HAProxyWrappingFactory(protocolFactory, self._header_timeout))
+        return self._wrappedEndpoint.listen(HAProxyWrappingFactory(protocolFactory, self._header_timeout))
 
 
 def proxyEndpoint(wrappedEndpoint: Any, *, header_timeout: float | None = HEADER_TIMEOUT) -> Any:
