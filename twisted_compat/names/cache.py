@@ -1,0 +1,89 @@
+"""Answers that may be given again, for as long as their records say (RFC 1035; RFC 2308 for "there is
+none")."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import dns.message
+import dns.rcode
+import dns.rdatatype
+
+__all__ = ["Cache", "seconds_to_keep"]
+
+SIZE = 2_000  # answers
+LONGEST = 7 * 86_400  # seconds; RFC 8767, section 4
+LONGEST_NEGATIVE = 3 * 3_600  # seconds; RFC 2308, section 5
+
+
+class Cache:
+    """The answers that were used last.
+
+    :param size: how many at most.
+    :param clock: seconds, from whenever.
+    """
+
+    def __init__(self, size: int = SIZE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._size = size
+        self._clock = clock
+        self._kept: OrderedDict[Hashable, tuple[dns.message.Message, float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable) -> tuple[dns.message.Message, int] | None:
+        """The answer to a question and its age in seconds; None if there is none."""
+        entry = self._kept.get(key)
+        if entry is None:
+            return None
+        message, since, until = entry
+        now = self._clock()
+        if now >= until:
+            del self._kept[key]
+            return None
+        self._kept.move_to_end(key)
+        return message, int(now - since)
+
+    def put(self, key: Hashable, message: dns.message.Message) -> None:
+        """Keep an answer, if it may be kept."""
+        seconds = seconds_to_keep(message)
+        if seconds <= 0:
+            return
+        now = self._clock()
+        self._kept.pop(key, None)
+        self._kept[key] = message, now, now + seconds
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+
+def seconds_to_keep(message: dns.message.Message) -> int:
+    """For how long an answer may be given again; 0 if it may not be.
+
+    That there is no such name, or no such record, may be kept for as long as the SOA record beside it says.
+    """
+    missing = message.rcode() == dns.rcode.NXDOMAIN
+    if not missing and message.rcode() != dns.rcode.NOERROR:
+        return 0
+    times = [rrset.ttl for rrset in message.answer]
+    asked = message.question[0].rdtype if message.question else None
+    if missing or all(rrset.rdtype != asked for rrset in message.answer):
+        negative = [min(rrset.ttl, _minimum(rrset)) for rrset in message.authority if _is_soa(rrset)]
+        if missing and not negative:
+            return 0
+        times += [min(LONGEST_NEGATIVE, *negative)] if negative else []
+    return min(LONGEST, *times) if times else 0
+
+
+def _is_soa(rrset: Any) -> bool:
+    return bool(rrset.rdtype == dns.rdatatype.SOA and len(rrset))
+
+
+def _minimum(rrset: Any) -> int:
+    return int(rrset[0].minimum)

@@ -1,0 +1,73 @@
+"""How long to wait for whom, by the ``timeout`` of a look-up."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Patience", "Timeout"]
+
+Timeout = float | Sequence[float]
+
+LEAST = 0.001  # seconds: less is nothing
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a look-up may take.
+
+    :ivar rounds: the seconds to wait for each server: the first time that it is asked, the second, and so on.
+    :ivar total: the seconds for everything; None if there are just the rounds.
+    :ivar deadline: when those are over, by the loop's clock; two look-ups that differ in it alone wait alike.
+    """
+
+    rounds: tuple[float, ...]
+    total: float | None = None
+    deadline: float = 0.0
+
+    @classmethod
+    def of(cls, timeout: Timeout | None, default: Timeout, now: float) -> Patience:
+        """From what a look-up was given.
+
+        :param timeout: seconds for everything; or seconds for each round over the servers; None for
+            ``default``.
+        :param now: by the loop's clock.
+        :raises ValueError: if it is nothing of that.
+        """
+        rounds = tuple(default) if isinstance(default, Sequence) else (default,)
+        if timeout is None or timeout == ():
+            timeout = default
+        if isinstance(timeout, Sequence):
+            patience = cls(tuple(map(float, timeout)))
+        else:
+            patience = cls(rounds, float(timeout), now + timeout)
+        if min(*patience.rounds, patience.total or 1.0) <= 0 or patience.total == 0:
+            raise ValueError(
+                f"A look-up can't wait for {timeout!r} seconds. "
+                "Write seconds, such as timeout=10, or some for each round, such as timeout=(1, 3, 11)."
+            )
+        return patience
+
+    @property
+    def key(self) -> tuple[tuple[float, ...], float | None]:
+        """What look-ups have in common that may share one question."""
+        return self.rounds, self.total
+
+    def tries(self) -> Iterator[int]:
+        """The numbers of the rounds: with a limit for everything, they go on until that is reached."""
+        return iter(range(len(self.rounds))) if self.total is None else itertools.count()
+
+    def seconds(self, number: int, left_to_ask: int, now: float) -> float:
+        """How long to wait for the next server; 0 when the time is over.
+
+        :param number: that of the round.
+        :param left_to_ask: how many servers are to be asked in this round, with that one: if there is a limit
+            for everything, each gets its part.
+        :param now: by the loop's clock.
+        """
+        seconds = self.rounds[min(number, len(self.rounds) - 1)]
+        if self.total is not None:
+            left = self.deadline - now
+            seconds = min(seconds, left / left_to_ask) if left > LEAST else 0.0
+        return seconds

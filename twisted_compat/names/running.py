@@ -1,0 +1,127 @@
+"""Look-ups under way: each is a task, and all of them end when their reactor stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted_compat.adapter.loops import running_loop
+from twisted_compat.names.error import ResolverError
+
+__all__ = ["Job", "Running"]
+
+Finish = Callable[[Any, BaseException | None], object]
+
+
+class Job:
+    """One look-up.
+
+    :param group: of which it is one as long as its task runs.
+    :param finish: called with its result, or with None and an error; once, and not after :meth:`cancel`.
+    """
+
+    def __init__(self, group: _Group, work: Coroutine[Any, Any, Any], finish: Finish) -> None:
+        self._group = group
+        self._finish: Finish | None = finish
+        self._task = group.loop.create_task(work)
+        self._task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        """End it; nobody wants to hear of it any more."""
+        self._finish = None
+        if not self._group.loop.is_closed():
+            self._task.cancel()
+
+    def end(self, error: Exception) -> None:
+        """End it with an error."""
+        finish = self._finish
+        self.cancel()
+        if finish is not None:
+            finish(None, error)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._group.discard(self)
+        finish, self._finish = self._finish, None
+        if task.cancelled():
+            error: BaseException | None = ResolverError(
+                "The look-up's task was cancelled, as at a loop's end."
+            )
+        else:
+            error = task.exception()
+        if finish is not None:
+            finish(task.result() if error is None else None, error)
+
+
+class _Group:
+    """The look-ups of one reactor. As long as there are any, its "shutdown" event has a trigger of theirs."""
+
+    def __init__(
+        self, reactor: Any, loop: asyncio.AbstractEventLoop, on_end: Callable[[Any], object]
+    ) -> None:
+        self.loop = loop
+        self._reactor = reactor
+        self._on_end = on_end
+        self._jobs: set[Job] = set()
+        self._trigger: Any = None
+
+    def start(self, work: Coroutine[Any, Any, Any], finish: Finish) -> Job:
+        job = Job(self, work, finish)
+        if not self._jobs:
+            add = getattr(self._reactor, "addSystemEventTrigger", None)
+            self._trigger = add and add("during", "shutdown", self._end)
+        self._jobs.add(job)
+        return job
+
+    def discard(self, job: Job) -> None:
+        self._jobs.discard(job)
+        if not self._jobs and self._trigger is not None:
+            trigger, self._trigger = self._trigger, None
+            self._reactor.removeSystemEventTrigger(trigger)
+
+    def _end(self) -> None:
+        """The reactor stops."""
+        self._trigger = None  # it has run
+        self._on_end(self.loop)
+        for job in list(self._jobs):
+            job.end(ResolverError("The reactor was stopped before the look-up had ended."))
+
+
+class Running:
+    """The look-ups under way of a resolver, on whatever reactors.
+
+    :param on_end: called with the loop of a reactor that stops, before its look-ups end.
+    """
+
+    def __init__(self, on_end: Callable[[Any], object]) -> None:
+        self._on_end = on_end
+        self._groups: dict[asyncio.AbstractEventLoop, _Group] = {}
+
+    def start(self, reactor: Any, work: Callable[[], Coroutine[Any, Any, Any]], finish: Finish) -> Job:
+        """Start a look-up.
+
+        :param reactor: with it the look-up ends.
+        :param work: a coroutine function.
+        :param finish: called with the result, or with None and an error, unless it is cancelled.
+        """
+        loop = loop_of(reactor)
+        for other in [known for known in self._groups if known.is_closed()]:
+            del self._groups[other]
+        group = self._groups.get(loop)
+        if group is None:
+            group = self._groups[loop] = _Group(reactor, loop, self._on_end)
+        return group.start(work(), finish)
+
+
+def loop_of(reactor: Any) -> asyncio.AbstractEventLoop:
+    """The loop that a reactor is on; of one that doesn't tell, the running one.
+
+    :raises RuntimeError: if there is none.
+    """
+    loop = getattr(reactor, "loop", None) or running_loop()
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise RuntimeError(
+            f"{reactor!r} is on no asyncio event loop, where look-ups run. "
+            "Write Resolver(reactor=AsyncioReactor()), or look up inside a running loop."
+        )
+    return loop
