@@ -5,7 +5,7 @@ By RFC 5891 if the ``idna`` package is installed; otherwise by RFC 3490, with th
 
 from __future__ import annotations
 
-__all__ = ["as_text", "to_ascii", "to_unicode"]
+__all__ = ["as_text", "is_host_name", "to_ascii", "to_unicode"]
 
 
 def as_text(name: str | bytes) -> str:
@@ -40,3 +40,17 @@ def to_unicode(name: str) -> str:
     except ImportError:
         return name.encode("ascii").decode("idna")
     return idna.decode(name)
+
+
+def is_host_name(name: str) -> bool:
+    """Whether a name, as the DNS has it, can be a host's (RFC 1035, 2.3.4): its length, its labels' lengths,
+    and no spaces. Underscores are in use, whatever the rules say.
+    """
+    labels = name.removesuffix(".").split(".")
+    return (
+        len(name) <= 254
+        and name.isascii()
+        and name.isprintable()
+        and " " not in name
+        and all(0 < len(label) < 64 for label in labels)
+    )

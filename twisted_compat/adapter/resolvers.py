@@ -7,8 +7,8 @@
 :class:`SimpleResolverComplexifier`  an IHostnameResolver made from an IResolverSimple
 ===================================  ======================================================================
 
-The last three have the names of Twisted's, private ones too, and take the same arguments; which resolver is in use is known to
-:mod:`.names`.
+The last three have the names of Twisted's, private ones too, and take the same arguments. Which resolver is in
+use is known to :mod:`.names`.
 """
 
 from __future__ import annotations
@@ -144,9 +144,13 @@ class GAIResolver:
         except UnicodeError:
             resolution.complete()
             return resolution
+        pool = self._get_pool()
+        if getattr(pool, "joined", False):  # it would never answer
+            resolution.complete()
+            return resolution
         family = _family(self._words, resolution)
         answered = partial(self._reactor.callFromThread, self._answered, resolution)
-        self._get_pool().callInThreadWithCallback(answered, self._getaddrinfo, host, portNumber, family, kind)
+        pool.callInThreadWithCallback(answered, self._getaddrinfo, host, portNumber, family, kind)
         return resolution
 
     def _answered(self, resolution: Resolution, success: bool, result: Any) -> None:
@@ -177,12 +181,15 @@ def _family(words: Vocabulary, resolution: Resolution) -> int:
 
 def _tell(words: Vocabulary, resolution: Resolution, answers: Answers) -> None:
     """Hand on what getaddrinfo answered, and that this is all."""
-    for family, kind, _, _, where in answers:
-        semantics = SEMANTICS.get(kind, "TCP")
-        if family == socket.AF_INET:
-            resolution.found(words.address.IPv4Address(semantics, where[0], where[1]))
-        elif family == socket.AF_INET6 and len(where) == 4:  # it has two items on a Python without IPv6
-            resolution.found(words.address.IPv6Address(semantics, *where))
+    try:
+        for family, kind, _, _, where in answers:
+            semantics = SEMANTICS.get(kind, "TCP")
+            if family == socket.AF_INET:
+                resolution.found(words.address.IPv4Address(semantics, where[0], where[1]))
+            elif family == socket.AF_INET6 and len(where) == 4:  # it has two items on a Python without IPv6
+                resolution.found(words.address.IPv6Address(semantics, *where))
+    except Exception:  # somebody's own getaddrinfo
+        words.log.exception("What getaddrinfo answered for %r makes no sense", resolution.name)
     resolution.complete()
 
 

@@ -25,6 +25,8 @@ class AdoptedStreamServerEndpoint:
     :param addressFamily: ``socket.AF_INET``, ``AF_INET6`` or ``AF_UNIX``.
     """
 
+    _close = staticmethod(os.close)
+
     def __init__(self, reactor: Any, fileno: int, addressFamily: int) -> None:
         self.reactor = reactor
         self.fileno = fileno
@@ -45,9 +47,14 @@ class AdoptedStreamServerEndpoint:
         return words.defer.execute(self._adopt, factory)
 
     def _adopt(self, factory: Any) -> Any:
+        self._setNonBlocking(self.fileno)
         port = self.reactor.adoptStreamPort(self.fileno, self.addressFamily, factory)
-        os.close(self.fileno)
+        self._close(self.fileno)
         return port
+
+    @staticmethod
+    def _setNonBlocking(fileno: int) -> None:
+        os.set_blocking(fileno, False)
 
 
 def family_of_descriptor(fileno: int) -> int:

@@ -103,24 +103,27 @@ class _WrappingFactory:
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
         """There is no connection."""
+        self._forget(connector)
         self._fail(reason)
 
     def clientConnectionLost(self, connector: Any, reason: Any) -> None:
         """The connection is lost: the protocol knows."""
+        self._forget(connector)
         self._fail(reason)  # unless it had been made
 
+    def _forget(self, connector: Any) -> None:
+        """The two know each other: leave no cycle behind."""
+        if connector is self._connector:
+            self._connector = None
+
     def _fail(self, reason: Any) -> None:
-        self._connector = None  # the two know each other: leave no cycle behind
         if not self._onConnection.called:
             self._onConnection.errback(reason)
 
     def _cancelled(self, deferred: Any) -> None:
-        connector = self._connector
-        deferred.errback(self._words.error.ConnectingCancelledError(connector.getDestination()))
-        if self._has_protocol:
-            connector.disconnect()
-        else:
-            connector.stopConnecting()
+        deferred.errback(self._words.error.ConnectingCancelledError(self._connector.getDestination()))
+        if not self._has_protocol:  # else whoever gives it its connection sees that it isn't wanted
+            self._connector.stopConnecting()
 
 
 @implementer(IProtocol, ILoggingContext)
@@ -158,8 +161,10 @@ class _WrappingProtocol(BaseProtocol):
             if not deferred.called:
                 deferred.errback(self._words.failure.Failure())
             raise
-        if not deferred.called:  # else it was cancelled meanwhile
+        if not deferred.called:
             deferred.callback(protocol)
+        else:  # it was cancelled meanwhile, and nobody will ever have the protocol
+            getattr(transport, "abortConnection", transport.loseConnection)()
 
     def dataReceived(self, data: bytes) -> Any:
         """Pass it on (IProtocol)."""

@@ -6,31 +6,37 @@ backslash takes away the meaning of the character after it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import AnyStr
 
 __all__ = ["quoteStringArgument", "take_apart"]
 
 
-def quoteStringArgument(argument: str) -> str:
+def quoteStringArgument(argument: AnyStr) -> AnyStr:
     """Quote a text, such as a path, to be put into a description.
 
-    :param argument: any text.
-    :returns: the text with backslashes before what has a meaning there.
+    :param argument: any text, or bytes.
+    :returns: the same with backslashes before what has a meaning there.
     """
-    for special in "\\:=":
-        argument = argument.replace(special, "\\" + special)
-    return argument
+    if isinstance(argument, bytes):
+        return re.sub(rb"[\\:=]", rb"\\\g<0>", argument)
+    return re.sub(r"[\\:=]", r"\\\g<0>", argument)
 
 
 def take_apart(description: str | bytes) -> tuple[str, list[str], dict[str, str]]:
     """Take a description apart.
 
-    :param description: text; bytes are UTF-8.
-    :returns: the prefix, the other parts without a name in their order, and those with one; unquoted.
-    :raises ValueError: if it ends with a backslash that quotes nothing, has no prefix, or isn't UTF-8.
+    :param description: text; bytes are UTF-8, and what isn't becomes what ``os.fsencode`` turns back.
+    :returns: the prefix, the other parts without a name in their order, and those with one; unquoted. Of
+        several with the same name, the last counts.
+    :raises ValueError: if it ends with a backslash that quotes nothing, or has no prefix. TypeError, if it is
+        neither text nor bytes.
     """
     if isinstance(description, bytes):
-        description = description.decode("utf-8")
+        description = description.decode("utf-8", "surrogateescape")
+    elif not isinstance(description, str):
+        raise TypeError(f"The description of an endpoint is text such as 'tcp:80', and not {description!r}.")
     positional: list[str] = []
     named: dict[str, str] = {}
     for name, value in _parts(description):

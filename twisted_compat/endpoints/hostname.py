@@ -6,19 +6,20 @@ The order of the addresses is in :mod:`.race`; each attempt is an endpoint of :m
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from unicodedata import normalize
 
 from zope.interface import implementer
 
-from twisted_compat.adapter.hostnames import to_ascii, to_unicode
+from twisted_compat.adapter.hostnames import is_host_name, to_ascii, to_unicode
 from twisted_compat.adapter.resolution import cancel_resolution
 from twisted_compat.adapter.resolvers import SimpleResolverComplexifier
 from twisted_compat.endpoints.race import Line
 from twisted_compat.endpoints.tcp import BindAddress, TCP4ClientEndpoint, TCP6ClientEndpoint, binding
 from twisted_compat.interfaces import IResolutionReceiver, IStreamClientEndpoint
 from twisted_compat.transport.delayed import call_off
-from twisted_compat.transport.sockets import is_ipv6
+from twisted_compat.transport.sockets import is_ipv6, is_literal
 from twisted_compat.vocabulary import vocabulary_of
 
 __all__ = ["HostnameEndpoint"]
@@ -98,13 +99,14 @@ def _both_ways(host: str | bytes) -> tuple[bool, bytes, str]:
     """Whether a name can't be one; the name in bytes, as the DNS has it, and in text, as people read it."""
     try:
         if isinstance(host, bytes):
-            text = host.decode("ascii")
-            text = text if is_ipv6(text) else to_unicode(text)
+            text = ascii_name = host.decode("ascii")
+            with suppress(UnicodeError):  # an older name, of letters that have been given up since
+                text = to_unicode(ascii_name)
         else:
             text = normalize("NFC", host)
-        in_bytes = (text if is_ipv6(text) else to_ascii(text)).encode("ascii")
-        if in_bytes:
-            return False, in_bytes, text
+            ascii_name = text if is_literal(text) else to_ascii(text)
+        if is_literal(ascii_name) or is_host_name(ascii_name):
+            return False, ascii_name.encode("ascii"), text
     except UnicodeError:
         text = host.decode("latin-1") if isinstance(host, bytes) else host
     in_bytes = text.encode("ascii", "backslashreplace")
@@ -115,8 +117,9 @@ def _both_ways(host: str | bytes) -> tuple[bool, bytes, str]:
 class _Race:
     """The attempts of one connect.
 
-    They begin with the first IPv6 address, or :data:`RESOLUTION_DELAY` after the first IPv4 one, or when all
-    addresses are known. The next begins when the latest has failed, or after the delay.
+    They begin with the first IPv6 address, or when all addresses are known, or :data:`RESOLUTION_DELAY` after
+    the first IPv4 one: what comes on the same turn as that keeps the resolver's order, an IPv6 address that
+    comes later goes first. The next attempt begins when the latest has failed, or after the delay.
 
     :ivar deferred: fires with the winner's protocol.
     :ivar _timer: begins the next attempt.
@@ -134,37 +137,65 @@ class _Race:
         self._attempts: list[Any] = []
         self._failure: Any = None
         self._timer: Any = None
+        self._turn_is_over = False
         self._due = False
         self._starting = False
         self._over = False
+        self._at_stop: Any = None
         self.deferred: Any = self._words.defer.Deferred(self._cancelled)
 
     def begin(self) -> None:
-        """Look the name up."""
+        """Look the name up, unless it is an address."""
+        add_trigger = getattr(self._reactor, "addSystemEventTrigger", None)
+        if add_trigger is not None:  # a test's reactor may have none
+            self._at_stop = add_trigger("during", "shutdown", self._stopped)
+        host, port = self._endpoint._hostText, self._endpoint._port
+        if is_literal(host):
+            address = self._words.address
+            kind = address.IPv6Address if ":" in host else address.IPv4Address
+            self.addressResolved(kind("TCP", host, port))
+            self.resolutionComplete()
+            return
         resolver = getattr(self._reactor, "nameResolver", None)
         if resolver is None:
             resolver = SimpleResolverComplexifier(_ByResolve(self._reactor), self._words)
         try:
-            resolver.resolveHostName(self, self._endpoint._hostText, self._endpoint._port)
+            resolver.resolveHostName(self, host, port)
         except Exception:
-            self._end(self._words.failure.Failure())
+            if self._over:
+                self._words.log.exception("resolveHostName of %r raised", resolver)
+            else:
+                self._end(self._words.failure.Failure())
 
     # The addresses, as they come
 
     def resolutionBegan(self, resolutionInProgress: Any) -> None:
         """Remember what to cancel (IResolutionReceiver)."""
-        self._resolution = resolutionInProgress
+        if self._over:
+            cancel_resolution(resolutionInProgress, self._words)
+        else:
+            self._resolution = resolutionInProgress
 
     def addressResolved(self, address: Any) -> None:
-        """One more to try (IResolutionReceiver)."""
-        if self._over or self._resolved:
+        """One more to try (IResolutionReceiver); one of a kind that can't be tried is left out."""
+        kind, kinds = type(address), self._words.address
+        if self._over or self._resolved or kind not in (kinds.IPv4Address, kinds.IPv6Address):
             return
-        kind = type(address)
         self._line.add(kind, address)
-        if self._due or (kind is self._words.address.IPv6Address and not self._has_begun()):
+        if self._due:
+            self._next()
+        elif self._has_begun():
+            return
+        elif kind is kinds.IPv6Address and (self._timer is None or self._turn_is_over):
+            self._line.prefer(kind)
             self._next()
         elif self._timer is None:
-            self._timer = self._reactor.callLater(RESOLUTION_DELAY, self._time_is_up)
+            self._timer = self._reactor.callLater(0, self._wait_for_ipv6)
+
+    def _wait_for_ipv6(self) -> None:
+        """An IPv4 address was the first, and its turn is over."""
+        self._turn_is_over = True
+        self._timer = self._reactor.callLater(RESOLUTION_DELAY, self._time_is_up)
 
     def resolutionComplete(self) -> None:
         """There are no more (IResolutionReceiver)."""
@@ -208,6 +239,8 @@ class _Race:
         attempt = self._endpoint.attempt(address).connect(self._factory)
         self._attempts.append(attempt)
         attempt.addCallbacks(self._won, self._lost, [attempt], {}, [attempt], {})
+        if self._over:  # cancelled by the program's factory as the attempt began
+            attempt.cancel()
 
     def _won(self, protocol: Any, attempt: Any) -> None:
         self._attempts.remove(attempt)
@@ -217,9 +250,10 @@ class _Race:
     def _lost(self, failure: Any, attempt: Any) -> None:
         was_latest = attempt is self._attempts[-1]
         self._attempts.remove(attempt)
-        self._failure = failure
-        if not self._over and (was_latest or not self._attempts):
-            self._next()
+        if not self._over:
+            self._failure = failure
+            if was_latest or not self._attempts:
+                self._next()
 
     # The end
 
@@ -231,12 +265,21 @@ class _Race:
         address = self._words.address.HostnameAddress(self._endpoint._hostBytes, self._endpoint._port)
         self._end(self._words.failure.Failure(self._words.error.ConnectingCancelledError(address)))
 
+    def _stopped(self) -> None:
+        self._at_stop = None  # it has run
+        self._end(
+            self._words.failure.Failure(self._words.error.ConnectError(string="the reactor was stopped"))
+        )
+
     def _end(self, result: Any) -> None:
         """Leave nothing of it behind, and say how it came out: ``result`` is the protocol or a Failure."""
         self._over = True
         call_off(self._timer)
+        trigger, self._at_stop = self._at_stop, None
+        if trigger is not None:
+            self._reactor.removeSystemEventTrigger(trigger)
         resolution, self._resolution = self._resolution, None
-        if resolution is not None and not self._resolved:
+        if resolution is not None:
             cancel_resolution(resolution, self._words)
         for attempt in list(self._attempts):
             attempt.cancel()

@@ -83,8 +83,9 @@ class ProcessEndpoint:
         protocol = factory.buildProtocol(PipeAddress())
         if protocol is None:
             raise words.error.NoProtocol
+        wrapper = _WrapIProtocol(protocol, self._executable, self._errFlag, words)
         self._spawnProcess(
-            _WrapIProtocol(protocol, self._executable, self._errFlag, words),
+            wrapper,
             self._executable,
             self._args,
             self._env,
@@ -94,7 +95,7 @@ class ProcessEndpoint:
             self._usePTY,
             self._childFDs,
         )
-        return protocol
+        return protocol if wrapper.refused is None else wrapper.refused
 
 
 class _WrapIProtocol(ProcessProtocol):
@@ -104,6 +105,7 @@ class _WrapIProtocol(ProcessProtocol):
     :param executable: the program, for the log.
     :param errFlag: what to do with its standard error.
     :param words: whose errors.
+    :ivar refused: the Failure that the protocol's connectionMade raised.
     """
 
     def __init__(
@@ -112,15 +114,24 @@ class _WrapIProtocol(ProcessProtocol):
         self.protocol = proto
         self.executable = executable
         self.errFlag = errFlag
+        self.refused: Any = None
         self._words = words
 
     def makeConnection(self, process: Any) -> None:
         self.transport = _ProcessEndpointTransport(process)
-        self.protocol.makeConnection(self.transport)
+        try:
+            self.protocol.makeConnection(self.transport)
+        except Exception:
+            self.refused = self._words.failure.Failure()
+            process.loseConnection()
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == 1:
-            self.protocol.dataReceived(data)
+            try:
+                self.protocol.dataReceived(data)
+            except BaseException:
+                self.transport.loseConnection()  # of all of the process: its other pipes too
+                raise
         elif childFD == 2 and self.errFlag is StandardErrorBehavior.LOG:
             self._words.log.warning(
                 "Process %r wrote to its standard error, which %r doesn't read: %r",

@@ -17,11 +17,19 @@ class Line:
 
     def __init__(self) -> None:
         self._waiting: dict[Any, deque[Any]] = {}
+        self._seen: set[Any] = set()
         self._last: Any = None
 
     def add(self, kind: Any, address: Any) -> None:
-        """One more, of a ``kind`` (a version of IP) that takes turns with the others."""
-        self._waiting.setdefault(kind, deque()).append(address)
+        """One more, of a ``kind`` (a version of IP) that takes turns with the others. The same again is
+        nothing new."""
+        if address not in self._seen:
+            self._seen.add(address)
+            self._waiting.setdefault(kind, deque()).append(address)
+
+    def prefer(self, kind: Any) -> None:
+        """Have ``kind`` be the next, though another came first."""
+        self._waiting = {kind: self._waiting.pop(kind, deque()), **self._waiting}
 
     def take(self) -> Any:
         """The next to be tried; None if there is none.

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from twisted_compat.endpoints.connecting import connect_by
 from twisted_compat.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted_compat.transport.sockets import is_ipv4
 from twisted_compat.vocabulary import vocabulary_of
 
 __all__ = [
@@ -115,6 +116,9 @@ class _ClientEndpoint:
     def asked_host(self) -> str | bytes:
         return self._host
 
+    def _check_host(self) -> None:
+        """Raise DNSLookupError if the host is an address that won't do."""
+
     def connect(self, protocolFactory: Any) -> Any:
         """Connect once (IStreamClientEndpoint).
 
@@ -125,6 +129,7 @@ class _ClientEndpoint:
         return connect_by(self._reactor, protocolFactory, self._connect)
 
     def _connect(self, factory: Any) -> None:
+        self._check_host()
         connector = self._reactor.connectTCP(
             self._host,
             self._port,
@@ -158,3 +163,8 @@ class TCP6ClientEndpoint(_ClientEndpoint):
     """
 
     KIND = "IPv6Address"
+
+    def _check_host(self) -> None:
+        if isinstance(self._host, str) and is_ipv4(self._host):
+            error = vocabulary_of(self._reactor).error
+            raise error.DNSLookupError(f"{self._host} is an address of IPv4, and not of IPv6")

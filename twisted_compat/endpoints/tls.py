@@ -131,14 +131,18 @@ class _WrapperEndpoint:
     def __init__(self, wrappedEndpoint: Any, wrapperFactory: Callable[[Any], Any]) -> None:
         self._wrappedEndpoint = wrappedEndpoint
         self._wrapperFactory = wrapperFactory
+        self._reactor = getattr(wrappedEndpoint, "_reactor", None)
 
     def connect(self, protocolFactory: Any) -> Any:
         """Connect once (IStreamClientEndpoint).
 
         :returns: a Deferred of the protocol, which fails as that of the endpoint beneath does.
         """
-        above = self._wrappedEndpoint.connect(self._wrapperFactory(protocolFactory))
-        return above.addCallback(lambda layer: layer.wrappedProtocol)
+        try:
+            factory = self._wrapperFactory(protocolFactory)
+        except Exception:
+            return vocabulary_of(self._reactor).defer.fail()
+        return self._wrappedEndpoint.connect(factory).addCallback(lambda layer: layer.wrappedProtocol)
 
 
 @implementer(IStreamServerEndpoint)
@@ -154,15 +158,19 @@ class TLSServerEndpoint:
         self.connectionCreator = connectionCreator
         self.clock = clock
         self._options = options
+        self._reactor = getattr(endpoint, "_reactor", None)
 
     def listen(self, factory: Any) -> Any:
         """Listen (IStreamServerEndpoint).
 
-        :returns: a Deferred of the IListeningPort, which fails as that of the endpoint beneath does.
+        :returns: a Deferred of the IListeningPort. It fails as that of the endpoint beneath does, and with
+            TypeError or ValueError if that is no way to encrypt.
         """
-        return self.endpoint.listen(
-            TLSFactory(self.connectionCreator, False, factory, self.clock, **self._options)
-        )
+        try:
+            secured = TLSFactory(self.connectionCreator, False, factory, self.clock, **self._options)
+        except Exception:
+            return vocabulary_of(self._reactor).defer.fail()
+        return self.endpoint.listen(secured)
 
     def beneath_tls(self, change: Callable[[Any], Any]) -> TLSServerEndpoint:
         """The same, with ``change`` made to the endpoint beneath TLS."""

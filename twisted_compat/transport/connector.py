@@ -59,16 +59,22 @@ class BaseConnector:
                 f"can't connect in this state: this connector is {self.state}. "
                 "Call connect() again from the factory's clientConnectionLost or clientConnectionFailed."
             )
-        if not self.factoryStarted:
-            self.factory.doStart()
-            self.factoryStarted = True
-        self.state = "connecting"
-        self.transport = transport = self._makeTransport()
-        if self.timeout is not None:
-            self.timeoutID = self.reactor.callLater(
-                self.timeout, transport.failIfNotConnected, self.reactor.vocabulary.error.TimeoutError()
-            )
+        if self.timeout is not None:  # first, as it may be what is no time at all
+            self.timeoutID = self.reactor.callLater(self.timeout, self._time_is_up)
+        try:
+            if not self.factoryStarted:
+                self.factory.doStart()
+                self.factoryStarted = True
+            self.state = "connecting"
+            self.transport = self._makeTransport()
+        except BaseException:
+            self.state = "disconnected"
+            self.cancelTimeout()
+            raise
         self.factory.startedConnecting(self)
+
+    def _time_is_up(self) -> None:
+        self.transport.failIfNotConnected(self.reactor.vocabulary.error.TimeoutError())
 
     def _makeTransport(self) -> Any:
         """The transport of the next attempt."""

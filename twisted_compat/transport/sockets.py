@@ -105,7 +105,8 @@ def literal_address(host: str, port: int) -> SocketAddress | None:
     # complain.
     harmless = min(port, 1)
     found = socket.getaddrinfo(host, harmless, socket.AF_INET6, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-    return (host.partition("%")[0], port, *found[0][4][2:])
+    canonical, _, *flow_and_scope = found[0][4]
+    return (str(canonical).partition("%")[0], port, *flow_and_scope)
 
 
 def local_address(family: int, host: str, port: int) -> SocketAddress:

@@ -123,7 +123,7 @@ class Client(Connection):
             skt = self.createInternetSocket()
             if self.bindAddress is not None:
                 sockets.bind_socket(skt, *self.bindAddress)
-        except (OSError, OverflowError) as exc:
+        except (OSError, OverflowError, TypeError, ValueError) as exc:  # a bindAddress that is none, too
             if skt is not None:
                 skt.close()
             return sockets.bind_error(vocabulary, exc) if isinstance(exc, OSError) else exc
@@ -160,7 +160,7 @@ class Client(Connection):
             return
         try:
             types = getattr(self.connector, "address_types", None)  # it may be a stranger's
-            self.reactor.nameResolver.resolveHostName(_Addresses(self), host, port, types, "TCP")
+            self.reactor.nameResolver.resolveHostName(_Addresses(self, types), host, port, types, "TCP")
         except Exception:
             self.failIfNotConnected(self.reactor.vocabulary.failure.Failure())
 
@@ -399,17 +399,22 @@ class Connector(BaseConnector):
 
 @implementer(IResolutionReceiver)
 class _Addresses:
-    """Collects what the name resolver finds for one client, in its order. See IResolutionReceiver."""
+    """Collects what the name resolver finds for one client, in its order. See IResolutionReceiver.
 
-    def __init__(self, client: Client) -> None:
+    :param types: the kinds of addresses that will do, as not every resolver cares; None for all.
+    """
+
+    def __init__(self, client: Client, types: list[Any] | None) -> None:
         self._client = client
+        self._types = types
         self._found: list[Any] = []
 
     def resolutionBegan(self, resolutionInProgress: Any) -> None:
         self._client._resolution_began(resolutionInProgress)
 
     def addressResolved(self, address: Any) -> None:
-        self._found.append(address)
+        if self._types is None or type(address) in self._types:
+            self._found.append(address)
 
     def resolutionComplete(self) -> None:
         self._client._resolved(self._found)
