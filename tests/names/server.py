@@ -197,7 +197,7 @@ class Fake:
     :ivar asked: the questions so far, each with "udp" or "tcp".
     """
 
-    def __init__(self, handler: Handler, tcp: Handler | None | bool = None, host: str = "127.0.0.1") -> None:
+    def __init__(self, handler: Handler, tcp: Handler | bool | None = None, host: str = "127.0.0.1") -> None:
         self.handler = handler
         self.tcp = handler if tcp is None else tcp
         self.host = host
