@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import FunctionType, ModuleType
 
 from tests.conformance.places import SHIMS
@@ -82,9 +83,10 @@ def _import_or_empty(name: str) -> ModuleType:
 def _public_names(place: str) -> list[str]:
     """``__all__`` of Twisted's module, which is read and not imported: ours sits in its place."""
     parent, _, name = place.rpartition(".")
-    path = f"{sys.modules[parent].__path__[0]}/{name}.py"
-    with open(path, encoding="utf-8") as source:
-        tree = ast.parse(source.read())
+    path = Path(sys.modules[parent].__path__[0], f"{name}.py")
+    if not path.exists():  # in this Twisted
+        return []
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for statement in tree.body:
         if isinstance(statement, ast.Assign):
             target = statement.targets[0]

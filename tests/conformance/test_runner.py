@@ -58,6 +58,7 @@ def test_tests_run_against_our_modules(loop: str) -> None:
 
 @pytest.mark.parametrize("loop", FAMILIES["network"].loops)
 def test_tests_of_the_network_run_against_our_endpoints_on_our_reactor(loop: str) -> None:
+    pytest.importorskip("OpenSSL")
     run = run_module("network", ENDPOINTS, loop)
     assert kinds(run, f"{ENDPOINTS}.NetworkTests.test_") == {
         "endpoints_connect_on_our_reactor": "passed",
@@ -273,6 +274,7 @@ def test_reasons_for_skipping_are_neutral_if_no_reactor_can_help_it(reason: str,
 
 
 def test_what_stands_in_is_what_our_modules_lack() -> None:
+    pytest.importorskip("OpenSSL")
     for shim in SHIMS:
         assert not hasattr(importlib.import_module(NETWORK[shim.place]), shim.name), shim
         assert shim.reason and "\n" not in shim.reason

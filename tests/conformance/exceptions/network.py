@@ -73,6 +73,11 @@ EXCEPTIONS: tuple[Excepted, ...] = (
         ERRORS + "StringificationTests.testThemAll",
     ),
     *because(
+        WORDING,
+        "the args of a ConnectError that getConnectError() makes of neither a tuple nor an OSError",
+        ERRORS + "GetConnectErrorTests.test_nonTuple",
+    ),
+    *because(
         LOG,
         "the format and fields of an event of Twisted's log; ours is Python's logging",
         ENDPOINTS + "TLSEndpointsTests.test_mismatchedKeys",
