@@ -7,8 +7,8 @@
 :class:`SimpleResolverComplexifier`  an IHostnameResolver made from an IResolverSimple
 ===================================  ======================================================================
 
-The last three have the names of Twisted's, private ones too, and take the same arguments. Which resolver is in
-use is known to :mod:`.names`.
+The last three have the names of Twisted's, private ones too, and take the same arguments. Which resolver is
+in use is known to :mod:`.names`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from twisted_compat.interfaces import IStreamServerEndpoint
 from twisted_compat.vocabulary import vocabulary_of
 
-__all__ = ["AdoptedStreamServerEndpoint", "family_of_descriptor"]
+__all__ = ["AdoptedStreamServerEndpoint", "family_of_listener"]
 
 
 @implementer(IStreamServerEndpoint)
@@ -47,8 +47,8 @@ class AdoptedStreamServerEndpoint:
         return words.defer.execute(self._adopt, factory)
 
     def _adopt(self, factory: Any) -> Any:
-        self._setNonBlocking(self.fileno)
         port = self.reactor.adoptStreamPort(self.fileno, self.addressFamily, factory)
+        self._setNonBlocking(self.fileno)  # a reactor of ours has done it
         self._close(self.fileno)
         return port
 
@@ -57,18 +57,23 @@ class AdoptedStreamServerEndpoint:
         os.set_blocking(fileno, False)
 
 
-def family_of_descriptor(fileno: int) -> int:
-    """The address family of a socket that somebody else has made.
+def family_of_listener(fileno: int) -> socket.AddressFamily:
+    """The address family of a stream's socket that listens.
 
-    :raises ValueError: if it is no socket.
+    :raises ValueError: if it is no such socket.
     """
     try:
         duplicate = os.dup(fileno)
     except OSError as error:
         raise ValueError(f"Descriptor {fileno} is not open: {error.strerror}.") from error
     try:
-        with socket.socket(fileno=duplicate) as found:
-            return found.family
+        found = socket.socket(fileno=duplicate)
     except OSError as error:
         os.close(duplicate)
         raise ValueError(f"Descriptor {fileno} is not a socket: {error.strerror}.") from error
+    with found:
+        if found.type != socket.SOCK_STREAM:
+            raise ValueError(f"Descriptor {fileno} is a socket, but not one of a stream.")
+        if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise ValueError(f"Descriptor {fileno} is a socket that doesn't listen.")
+        return socket.AddressFamily(found.family)

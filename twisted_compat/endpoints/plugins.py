@@ -12,6 +12,7 @@ IStreamClientEndpointStringParserWithReactor, or both.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -34,17 +35,20 @@ _loaded: dict[EntryPoint, Any] = {}
 """Each entry point's parser; None for one that can't be used."""
 
 
-def find_parser(prefix: str, kinds: frozenset[str]) -> Any:
+def find_parser(prefix: str, kinds: frozenset[str], standard: Mapping[frozenset[str], frozenset[str]]) -> Any:
     """The parser of a prefix; None if no package has one.
 
     Packages are looked for only when none of those known has it, since that reads many files.
 
     :param prefix: in lower case.
     :param kinds: the names of the interfaces of which it has to provide one.
+    :param standard: for each such set of names, the prefixes that a package can't have.
     """
     parser = _known(prefix, kinds)
     if parser is None:
-        _load_new()
+        for entry_point in sorted(entry_points(group=GROUP), key=lambda found: (found.name, found.value)):
+            if entry_point not in _loaded:
+                _loaded[entry_point] = _load(entry_point, standard)
         parser = _known(prefix, kinds)
     return parser
 
@@ -65,13 +69,7 @@ def _provides(parser: Any, kinds: frozenset[str]) -> bool:
     return parser is not None and any(interface.__name__ in kinds for interface in providedBy(parser))
 
 
-def _load_new() -> None:
-    for entry_point in sorted(entry_points(group=GROUP), key=lambda found: (found.name, found.value)):
-        if entry_point not in _loaded:
-            _loaded[entry_point] = _load(entry_point)
-
-
-def _load(entry_point: EntryPoint) -> Any:
+def _load(entry_point: EntryPoint, standard: Mapping[frozenset[str], frozenset[str]]) -> Any:
     """Its parser; None, and a line in the log, if there is anything wrong with it."""
     try:
         parser = entry_point.load()
@@ -79,10 +77,19 @@ def _load(entry_point: EntryPoint) -> Any:
             parser = parser()
         if not _provides(parser, SERVER_PARSERS | CLIENT_PARSERS):
             raise TypeError(f"{parser!r} provides no interface of a parser")
-        parser.prefix.lower()
-    except Exception:
-        logger.warning(
-            "A kind of endpoint is left out: %s = %s", entry_point.name, entry_point.value, exc_info=True
-        )
+        prefix = parser.prefix.lower()
+    except (Exception, SystemExit):
+        name, value = entry_point.name, entry_point.value
+        logger.warning("A kind of endpoint is left out: %s = %s", name, value, exc_info=True)
         return None
+    if any(
+        _provides(parser, kinds) and (prefix in taken or _known(prefix, kinds) is not None)
+        for kinds, taken in standard.items()
+    ):
+        logger.warning(
+            "%s = %s can't have the prefix %r, which another kind of endpoint has",
+            entry_point.name,
+            entry_point.value,
+            prefix,
+        )
     return parser

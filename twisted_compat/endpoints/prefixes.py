@@ -7,12 +7,10 @@ the description apart, and says how it should have been written if the parts don
 
 from __future__ import annotations
 
-import functools
-import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted_compat.endpoints.adopted import AdoptedStreamServerEndpoint, family_of_descriptor
+from twisted_compat.endpoints.adopted import AdoptedStreamServerEndpoint, family_of_listener
 from twisted_compat.endpoints.hostname import HostnameEndpoint
 from twisted_compat.endpoints.stdio import StandardIOEndpoint
 from twisted_compat.endpoints.tcp import TCP4ClientEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -66,13 +64,13 @@ def _mode(text: str) -> int:
 
 
 def _family(domain: str | None, fileno: int) -> int:
-    """The address family that is named; or that of the socket."""
-    if domain is None:
-        return family_of_descriptor(fileno)
-    family = getattr(socket, f"AF_{domain.upper()}", None)
-    if domain.upper() not in ("INET", "INET6", "UNIX") or family is None:
+    """The address family of a socket that listens, which is what ``domain`` says, if it says anything."""
+    family = family_of_listener(fileno)
+    if domain is not None and domain.upper() not in ("INET", "INET6", "UNIX"):
         raise ValueError(f"domain is INET, INET6 or UNIX, and not {domain!r}.")
-    return int(family)
+    if domain is not None and family.name != f"AF_{domain.upper()}":
+        raise ValueError(f"Descriptor {fileno} is a socket of {family.name}, and not of domain {domain}.")
+    return family
 
 
 # Servers
@@ -179,19 +177,6 @@ SERVERS: dict[str, Callable[..., Any]] = {
 # Clients
 
 
-def _host_before_port(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Where the host has its name, what has none is the port: "tcp:host=example.com:80"."""
-
-    @functools.wraps(make)
-    def made(reactor: Any, *args: str, **kwargs: str) -> Any:
-        if len(args) == 1 and "host" in kwargs and "port" not in kwargs:
-            return make(reactor, port=args[0], **kwargs)
-        return make(reactor, *args, **kwargs)
-
-    return made
-
-
-@_host_before_port
 def tcp_client(
     reactor: Any, host: str, port: str, timeout: str = "30", bindAddress: str | None = None
 ) -> TCP4ClientEndpoint:
@@ -199,7 +184,6 @@ def tcp_client(
     return TCP4ClientEndpoint(reactor, host, _port(port), _seconds(timeout), bind)
 
 
-@_host_before_port
 def ssl_client(
     reactor: Any,
     host: str,
@@ -215,7 +199,7 @@ def ssl_client(
 
     bind = None if bindAddress is None else (bindAddress, 0)
     number, limit = _port(port), _seconds(timeout)
-    options = client_options(hostname, certKey, privateKey, caCertsDir)
+    options = client_options(hostname, certKey, privateKey, caCertsDir, name="certKey")
     return SSL4ClientEndpoint(reactor, host, number, options, limit, bind)
 
 
@@ -238,9 +222,9 @@ def tls_client(
     """Over ``endpoint``, an IStreamClientEndpoint, if there is one; over TCP else."""
     from twisted_compat.endpoints.tls_files import client_options
 
-    if endpoint is None:
-        endpoint = HostnameEndpoint(reactor, host, _port(port), _seconds(timeout), bindAddress)
-    return wrapClientTLS(client_options(host, certificate, privateKey, trustRoots), endpoint)
+    over_tcp = HostnameEndpoint(reactor, host, _port(port), _seconds(timeout), bindAddress)
+    options = client_options(host, certificate, privateKey, trustRoots, name="certificate")
+    return wrapClientTLS(options, over_tcp if endpoint is None else endpoint)
 
 
 CLIENTS: dict[str, Callable[..., Any]] = {

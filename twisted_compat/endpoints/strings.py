@@ -49,7 +49,7 @@ def _server(reactor: Any, prefix: str, args: list[str], kwargs: dict[str, str]) 
     make = ALL_SERVERS.get(kind)
     if make is not None:
         return _call(make, kind, reactor, args, kwargs)
-    parser = plugins.find_parser(kind, plugins.SERVER_PARSERS)
+    parser = plugins.find_parser(kind, plugins.SERVER_PARSERS, STANDARD)
     if parser is None:
         raise _unknown(prefix, [*ALL_SERVERS, *plugins.known_prefixes(plugins.SERVER_PARSERS)])
     return parser.parseStreamServer(reactor, *args, **kwargs)
@@ -59,8 +59,10 @@ def _client(reactor: Any, prefix: str, args: list[str], kwargs: dict[str, str]) 
     kind = prefix.lower()
     make = ALL_CLIENTS.get(kind)
     if make is not None:
+        if len(args) == 1 and "host" in kwargs and "port" not in kwargs:
+            kwargs["port"] = args.pop()  # where the host has its name, what has none is the port
         return _call(make, kind, reactor, args, kwargs)
-    parser = plugins.find_parser(kind, plugins.CLIENT_PARSERS)
+    parser = plugins.find_parser(kind, plugins.CLIENT_PARSERS, STANDARD)
     if parser is None:
         raise _unknown(prefix, [*ALL_CLIENTS, *plugins.known_prefixes(plugins.CLIENT_PARSERS)])
     return parser.parseStreamClient(reactor, *args, **kwargs)
@@ -69,7 +71,9 @@ def _client(reactor: Any, prefix: str, args: list[str], kwargs: dict[str, str]) 
 def _behind_proxy(reactor: Any, *args: str, **kwargs: str) -> Any:
     """What comes after "haproxy:" is the description of the endpoint that the proxy connects to."""
     if not args:
-        raise TypeError("the endpoint that the proxy connects to is missing")
+        raise TypeError(
+            "haproxy: the endpoint behind the proxy is missing. Write, for example, haproxy:tcp:80."
+        )
     return proxyEndpoint(_server(reactor, args[0], list(args[1:]), kwargs))
 
 
@@ -83,6 +87,8 @@ _tls.__signature__ = inspect.signature(tls_client)  # type: ignore[attr-defined]
 
 ALL_SERVERS: dict[str, Callable[..., Any]] = {**SERVERS, "haproxy": _behind_proxy}
 ALL_CLIENTS: dict[str, Callable[..., Any]] = {**CLIENTS, "tls": _tls}
+STANDARD = {plugins.SERVER_PARSERS: frozenset(ALL_SERVERS), plugins.CLIENT_PARSERS: frozenset(ALL_CLIENTS)}
+"""The prefixes that no other package can have."""
 
 
 def _call(make: Callable[..., Any], kind: str, reactor: Any, args: list[str], kwargs: dict[str, str]) -> Any:
@@ -96,8 +102,6 @@ def _call(make: Callable[..., Any], kind: str, reactor: Any, args: list[str], kw
     try:
         signature.bind(reactor, *args, **kwargs)
     except TypeError as error:
-        if "host" in kwargs and len(args) == 1:  # whose port may come without a name
-            return make(reactor, *args, **kwargs)
         raise TypeError(f"{kind}: {error}. Write {_usage(kind, signature)}.") from None
     return make(reactor, *args, **kwargs)
 
@@ -114,4 +118,4 @@ def _usage(kind: str, signature: inspect.Signature) -> str:
 
 
 def _unknown(prefix: str, known: list[str]) -> ValueError:
-    return ValueError(f"Unknown endpoint type: {prefix!r}. Those known are: {', '.join(sorted(known))}.")
+    return ValueError(f"Unknown endpoint type: {prefix!r}. Those known are: {', '.join(sorted(set(known)))}.")

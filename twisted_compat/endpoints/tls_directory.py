@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from datetime import datetime, timezone
 from typing import Any
 
 from cryptography import x509
@@ -33,7 +34,7 @@ LOOK_AGAIN = 1.0
 class CertificateDirectory:
     """Says how to encrypt: as the certificates in a directory have it.
 
-    A client that asks for no name, or for an unknown one, is shown the one that has been valid for longest.
+    A client that asks for no name, or for an unknown one, is shown the first by the files' names.
 
     :param path: the directory.
     :raises OSError: if it can't be read.
@@ -104,28 +105,30 @@ class CertificateDirectory:
                     all_of_it.extend(more)
             except (OSError, ValueError) as error:
                 logger.warning("A file of certificates is left out: %s", error)
-        self._first = None
         self._by_name = {}
-        for options, names in _matched(files, self._context_for):
-            self._first = self._first or options
-            for name in names:
-                self._by_name[name] = options
+        found = _matched(files, self._context_for)
+        for leaf, options in sorted(
+            found, key=lambda pair: _worth(pair[0])
+        ):  # the best comes last, and stays
+            self._by_name.update(dict.fromkeys(_names(leaf), options))
+        valid = [options for leaf, options in found if _worth(leaf)[0]]
+        self._first = (valid or [options for _, options in found] or [None])[0]
         if self._first is None:
             logger.warning("There is no certificate with its key in %s", self.path)
             self._first = ssl.CertificateOptions(contextForServerName=self._context_for)
 
 
-def _matched(files: PEM, context_for: Any) -> list[tuple[Any, list[str]]]:
-    """The options for each certificate that has its key, with its names; for one key, of the newest."""
+def _matched(files: PEM, context_for: Any) -> list[tuple[x509.Certificate, Any]]:
+    """Each certificate that has its key, and the options for it; of those for one key, the best."""
     by_key: dict[bytes, x509.Certificate] = {}
-    for certificate in sorted(files.certificates, key=_beginning):
+    for certificate in sorted(files.certificates, key=_worth):
         by_key[_key_of(certificate.public_key())] = certificate
     # A dict, as a key may be in several files.
-    leaves = {_key_of(key.public_key()): key for key in files.keys}
-    pairs = [(by_key.pop(public), key) for public, key in leaves.items() if public in by_key]
+    keys = {_key_of(key.public_key()): key for key in files.keys}
+    pairs = [(by_key.pop(public), key) for public, key in keys.items() if public in by_key]
     between = {certificate.subject: certificate for certificate in by_key.values()}
     found = []
-    for leaf, key in sorted(pairs, key=lambda pair: _beginning(pair[0])):  # of one name, the newest is last
+    for leaf, key in pairs:
         options = ssl.CertificateOptions(
             privateKey=key,
             certificate=leaf,
@@ -137,14 +140,20 @@ def _matched(files: PEM, context_for: Any) -> list[tuple[Any, list[str]]]:
         except SSL.Error as error:
             logger.warning("A certificate is left out, %s: %s", leaf.subject.rfc4514_string(), error)
         else:
-            found.append((options, _names(leaf)))
+            found.append((leaf, options))
     return found
 
 
-def _beginning(certificate: x509.Certificate) -> Any:
-    """When a certificate's time began; cryptography has a better name for it from version 42 on."""
-    found = getattr(certificate, "not_valid_before_utc", None)
-    return certificate.not_valid_before if found is None else found
+def _worth(certificate: x509.Certificate) -> tuple[bool, datetime]:
+    """What one certificate is better by than another: it is valid now; its time began later."""
+    try:
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except AttributeError:  # cryptography before version 42
+        begin, end = (
+            moment.replace(tzinfo=timezone.utc)
+            for moment in (certificate.not_valid_before, certificate.not_valid_after)
+        )
+    return begin <= datetime.now(timezone.utc) <= end, begin
 
 
 def _key_of(public: Any) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -38,7 +39,7 @@ class PEM(NamedTuple):
         """Read a file.
 
         :raises OSError: if it can't be read.
-        :raises ValueError: if what it has of PEM is damaged, or a key wants a password.
+        :raises ValueError: if it has nothing in PEM, or that is damaged, or a key wants a password.
         """
         with open(path, "rb") as file:
             data = file.read()
@@ -51,21 +52,22 @@ class PEM(NamedTuple):
                     found.keys.append(load_pem_private_key(block[0], None))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{os.fspath(path)} has damaged or locked PEM in it: {error}") from error
+        if not any(found):
+            raise ValueError(f"{os.fspath(path)} has no certificate or key in PEM in it.")
         return found
 
-    def with_key(self, keys: list[Any], path: str) -> dict[str, Any]:
-        """The first certificate with the key that belongs to it, as arguments of ``CertificateOptions``; the
-        other certificates are sent along.
 
-        :raises ValueError: if there is no certificate, or no key for it; ``path`` is for the text.
-        """
-        if not self.certificates:
-            raise ValueError(f"{path} has no certificate in it.")
-        leaf, *between = self.certificates
-        key = next((key for key in keys if key.public_key() == leaf.public_key()), None)
-        if key is None:
-            raise ValueError(f"There is no private key for the certificate in {path}.")
-        return {"privateKey": key, "certificate": leaf, "extraCertChain": between}
+def _shown(certificate: str, private_key: str) -> dict[str, Any]:
+    """The first certificate of one file with its key of another, as arguments of ``CertificateOptions``; the
+    other certificates are sent along."""
+    certificates = PEM.read(certificate).certificates
+    if not certificates:
+        raise ValueError(f"{certificate} has no certificate in it.")
+    leaf, *between = certificates
+    for key in PEM.read(private_key).keys:
+        if key.public_key() == leaf.public_key():
+            return {"privateKey": key, "certificate": leaf, "extraCertChain": between}
+    raise ValueError(f"{private_key} has no private key for the certificate in {certificate}.")
 
 
 def server_options(
@@ -80,23 +82,37 @@ def server_options(
     :returns: ``CertificateOptions``.
     :raises OSError: if a file can't be read. ValueError, if there isn't in it what should be.
     """
-    shown = certificate or private_key
-    options = PEM.read(shown).with_key(PEM.read(private_key).keys, shown)
+    options = _shown(certificate or private_key, private_key)
     if chain is not None:
         options["extraCertChain"] = PEM.read(chain).certificates
         if not options["extraCertChain"]:
             raise ValueError(f"The chain file {chain} has no certificate in it.")
     if dh_parameters is not None:
+        with open(dh_parameters, "rb"):
+            pass  # it is there; OpenSSL would only say that something is wrong
         options["dhParameters"] = ssl.DiffieHellmanParameters.fromFile(dh_parameters)
     if method is not None:
         if not method.endswith("_METHOD") or not hasattr(ssl.SSL, method):
             raise ValueError(f"pyOpenSSL has no method {method!r}. Write sslmethod=TLS_METHOD, or nothing.")
         options["method"] = getattr(ssl.SSL, method)
-    return ssl.CertificateOptions(**options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the method, which the description asks for
+        made = ssl.CertificateOptions(**options)
+    try:
+        made.getContext()
+    except ssl.SSL.Error as error:
+        files = ", ".join(filter(None, [certificate or private_key, chain, dh_parameters]))
+        raise ValueError(f"OpenSSL can't use what is in {files}: {error}") from error
+    return made
 
 
 def client_options(
-    hostname: str | None, certificate: str | None, private_key: str | None, authorities: str | None
+    hostname: str | None,
+    certificate: str | None,
+    private_key: str | None,
+    authorities: str | None,
+    *,
+    name: str,
 ) -> Any:
     """What a TLS client is told.
 
@@ -105,12 +121,14 @@ def client_options(
     :param private_key: the path of its key, if that isn't in the same file.
     :param authorities: the path of a directory whose ``.pem`` files have the certificates of those to be
         trusted, or of one such file; None for the platform's, or nobody's if there is no ``hostname``.
+    :param name: what ``certificate`` is called in the description.
     :raises OSError: if a file can't be read. ValueError, if there isn't in it what should be.
     """
     options: dict[str, Any] = {}
     if certificate is not None:
-        keys = PEM.read(private_key or certificate).keys
-        options = PEM.read(certificate).with_key(keys, certificate)
+        options = _shown(certificate, private_key or certificate)
+    elif private_key is not None:
+        raise ValueError(f"privateKey is the key of a certificate: give {name} as well.")
     trusted = None if authorities is None else OpenSSLCertificateAuthorities(_certificates_in(authorities))
     if hostname is None:
         return ssl.CertificateOptions(trustRoot=trusted, **options)
