@@ -1,0 +1,222 @@
+"""Endpoints in asyncio's tasks: awaited, cancelled, limited in time, and in groups."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.endpoints.attempts import KINDS, Place, a_place, busy_place, ended, held, over
+from tests.support import until, within
+from tests.transport.peers import turns
+from tests.transport.recorders import Connecting, Echo, Listening, Recorder, errors_logged
+from tests.transport.unix_sockets import both_kinds, make_reactor
+from twisted_compat import AsyncioReactor, as_future, reactor
+from twisted_compat.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted_compat.error import ConnectingCancelledError, ConnectionRefusedError
+
+pytestmark = pytest.mark.without_debug
+
+since_3_11 = pytest.mark.skipif(sys.version_info < (3, 11), reason="came with Python 3.11")
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with a_place(request.param) as place:
+        yield place
+
+
+@pytest.fixture(params=["tcp4", "unix"])
+def nowhere(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Where nobody answers."""
+    with busy_place(request.param) as place:
+        yield place
+
+
+async def test_awaiting_both_sides() -> None:
+    async with AsyncioReactor() as reactor:
+        port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Listening(Echo))
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
+        protocol = await endpoint.connect(Connecting())
+        protocol.transport.write(b"hello")
+        await until(lambda: protocol.received == b"hello")
+        await port.stopListening()
+        with pytest.raises(ConnectionRefusedError):
+            await endpoint.connect(Connecting())
+
+
+async def test_awaiting_from_two_tasks(place: Place) -> None:
+    async with AsyncioReactor() as reactor:
+        endpoint, factory = place.client(reactor), Connecting()
+
+        async def one() -> Any:
+            return await endpoint.connect(factory)
+
+        protocols = await within(asyncio.gather(one(), one()))
+        assert len(set(protocols)) == 2 and set(protocols) == set(factory.protocols)
+
+
+@both_kinds
+@pytest.mark.parametrize("count", [0, 4])
+async def test_a_cancelled_task_ends_the_attempt(nowhere: Place, kind: str, count: int) -> None:
+    async with make_reactor(kind) as reactor:
+        before = held(reactor)
+        factory = Connecting()
+
+        async def main() -> None:
+            await as_future(nowhere.client(reactor).connect(factory))
+
+        task = asyncio.create_task(main())
+        await asyncio.sleep(0)
+        await turns(count)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+        assert held(reactor) == before
+        assert factory.events == ["start", "stop"]
+
+
+async def test_a_cancelled_task_that_awaits_the_deferred_itself(nowhere: Place) -> None:
+    async with AsyncioReactor() as reactor:
+        before = held(reactor)
+
+        async def main() -> None:
+            await nowhere.client(reactor).connect(Connecting())
+
+        task = asyncio.create_task(main())
+        await turns()
+        task.cancel("enough")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+        assert held(reactor) == before
+
+
+async def test_an_attempt_that_somebody_else_cancels(nowhere: Place) -> None:
+    """That is not the task's being cancelled."""
+    async with AsyncioReactor() as reactor:
+        connecting = nowhere.client(reactor).connect(Connecting())
+        asyncio.get_running_loop().call_soon(connecting.cancel)
+        with pytest.raises(ConnectingCancelledError):
+            await connecting
+
+
+async def test_waiting_for_so_long(nowhere: Place) -> None:
+    async with AsyncioReactor() as reactor:
+        before = held(reactor)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(as_future(nowhere.client(reactor).connect(Connecting())), 0.01)
+        assert held(reactor) == before
+
+
+@since_3_11
+async def test_a_limit_of_time(nowhere: Place) -> None:
+    async with AsyncioReactor() as reactor:
+        before = held(reactor)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await nowhere.client(reactor).connect(Connecting())
+        assert held(reactor) == before
+
+
+@since_3_11
+async def test_a_group_of_which_one_fails_ends_the_others(nowhere: Place) -> None:
+    async with AsyncioReactor() as reactor:
+        before = held(reactor)
+        factory = Connecting()
+
+        async def one(endpoint: Any) -> Any:
+            return await endpoint.connect(factory)
+
+        with a_place("tcp4") as place:
+            place.close()
+            with pytest.raises(ExceptionGroup) as caught:  # noqa: F821  # builtin since 3.11
+                async with asyncio.TaskGroup() as group:
+                    for endpoint in [nowhere.client(reactor)] * 3 + [place.client(reactor)]:
+                        group.create_task(one(endpoint))
+        assert [type(error) for error in caught.value.exceptions] == [ConnectionRefusedError]
+        assert factory.events == ["start", "stop"]
+        assert held(reactor) == before
+
+
+async def test_a_task_that_is_cancelled_from_within_build_protocol(place: Place) -> None:
+    """Too late for the attempt: its result is left where it was."""
+
+    def build(addr: Any) -> Any:
+        task.cancel()
+        return Recorder()
+
+    async with AsyncioReactor() as reactor:
+        before = held(reactor)
+        factory = Connecting(build=build)
+        connecting = place.client(reactor).connect(factory)
+
+        async def main() -> None:
+            await connecting
+
+        task = asyncio.create_task(main())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        protocol = await within(connecting)
+        protocol.transport.loseConnection()
+        with await place.accept() as peer:
+            assert await ended(peer) == b""
+        await over(before, reactor)
+        assert factory.events == ["start", "stop"]
+
+
+async def test_a_task_may_go_on_after_being_cancelled(nowhere: Place, place: Place) -> None:
+    async with AsyncioReactor() as reactor:
+
+        async def main() -> Any:
+            try:
+                await nowhere.client(reactor).connect(Connecting())
+            except asyncio.CancelledError:
+                return await connectProtocol(place.client(reactor), Recorder())
+
+        task = asyncio.create_task(main())
+        await turns()
+        task.cancel()
+        assert (await within(task)).made
+
+
+async def test_an_attempt_that_nobody_awaits_is_logged_once(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AsyncioReactor() as reactor:
+        place.close()
+        factory = Connecting()
+        place.client(reactor).connect(factory)
+        await until(lambda: factory.events == ["start", "stop"])
+        await turns()
+    assert len(errors_logged(caplog)) == 1
+    assert "ConnectionRefusedError" in caplog.text
+
+
+# -- the reactor of whichever loop runs
+
+
+def test_an_endpoint_of_the_current_reactor_goes_from_loop_to_loop(loop_factory: Any) -> None:
+    """As one that is made when a module is imported."""
+    with a_place("tcp4") as place:
+        endpoint = TCP4ClientEndpoint(reactor, *place.where)
+
+        async def main() -> None:
+            async with AsyncioReactor() as attached:
+                protocol = await within(endpoint.connect(Connecting()))
+                assert protocol.transport.reactor.callLater is not None
+                assert protocol.transport in attached.getReaders()
+                protocol.transport.write(b"hello")
+                protocol.transport.loseConnection()
+                assert await ended(await place.accept()) == b"hello"
+
+        for _ in range(2):
+            loop = loop_factory()
+            try:
+                loop.run_until_complete(main())
+            finally:
+                loop.close()
