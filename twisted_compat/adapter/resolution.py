@@ -53,7 +53,7 @@ class Resolution:
         self._stop = None if self.done else stop
 
     def found(self, address: Any) -> None:
-        if not self.done and (self.types is None or type(address) in self.types):
+        if not self.done and (self.types is None or isinstance(address, tuple(self.types))):
             self._tell("addressResolved", address)
 
     def complete(self) -> None:

@@ -27,6 +27,10 @@ class Line:
             self._seen.add(address)
             self._waiting.setdefault(kind, deque()).append(address)
 
+    def has(self, kind: Any) -> bool:
+        """Whether any of a kind waits."""
+        return bool(self._waiting.get(kind))
+
     def prefer(self, kind: Any) -> None:
         """Have ``kind`` be the next, though another came first."""
         self._waiting = {kind: self._waiting.pop(kind, deque()), **self._waiting}

@@ -51,7 +51,7 @@ class CertificateDirectory:
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Make the TLS state of one connection (IOpenSSLServerConnectionCreator)."""
-        if time.monotonic() - self._looked > LOOK_AGAIN:
+        if not self._by_name or time.monotonic() - self._looked > LOOK_AGAIN:
             self._look()
         connection: SSL.Connection = self._first.serverConnectionForTLS(tlsProtocol)
         return connection
@@ -126,6 +126,8 @@ def _matched(files: PEM, context_for: Any) -> list[tuple[x509.Certificate, Any]]
     # A dict, as a key may be in several files.
     keys = {_key_of(key.public_key()): key for key in files.keys}
     pairs = [(by_key.pop(public), key) for public, key in keys.items() if public in by_key]
+    if len(pairs) < len(keys):
+        logger.warning("There are %d private keys without their certificates", len(keys) - len(pairs))
     between = {certificate.subject: certificate for certificate in by_key.values()}
     found = []
     for leaf, key in pairs:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL.crypto import X509, PKey
 
 from twisted_compat import ssl
 from twisted_compat.ssl.authorities import OpenSSLCertificateAuthorities
@@ -66,7 +67,11 @@ def _shown(certificate: str, private_key: str) -> dict[str, Any]:
     leaf, *between = certificates
     for key in PEM.read(private_key).keys:
         if key.public_key() == leaf.public_key():
-            return {"privateKey": key, "certificate": leaf, "extraCertChain": between}
+            return {  # as pyOpenSSL has them, for those who look at the options
+                "privateKey": PKey.from_cryptography_key(key),
+                "certificate": X509.from_cryptography(leaf),
+                "extraCertChain": [X509.from_cryptography(each) for each in between],
+            }
     raise ValueError(f"{private_key} has no private key for the certificate in {certificate}.")
 
 
@@ -84,7 +89,7 @@ def server_options(
     """
     options = _shown(certificate or private_key, private_key)
     if chain is not None:
-        options["extraCertChain"] = PEM.read(chain).certificates
+        options["extraCertChain"] = list(map(X509.from_cryptography, PEM.read(chain).certificates))
         if not options["extraCertChain"]:
             raise ValueError(f"The chain file {chain} has no certificate in it.")
     if dh_parameters is not None:

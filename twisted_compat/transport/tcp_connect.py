@@ -413,7 +413,7 @@ class _Addresses:
         self._client._resolution_began(resolutionInProgress)
 
     def addressResolved(self, address: Any) -> None:
-        if self._types is None or type(address) in self._types:
+        if self._types is None or isinstance(address, tuple(self._types)):
             self._found.append(address)
 
     def resolutionComplete(self) -> None:
