@@ -10,14 +10,35 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from zope.interface import implementer
 
 from tests.support import within
 from tests.transport.peers import Peer
 from tests.transport.recorders import Listening, Recorder
 from twisted_compat import AsyncioReactor
+from twisted_compat.interfaces import IFileDescriptorReceiver
 from twisted_compat.protocols.haproxy import HAProxyWrappingFactory
 
-__all__ = ["Behind", "behind", "nothing_left", "warnings"]
+__all__ = ["Behind", "Paused", "Receiving", "behind", "ended", "nothing_left", "warnings"]
+
+
+class Paused(Recorder):
+    """Wants nothing at first."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.transport.pauseProducing()
+
+
+@implementer(IFileDescriptorReceiver)
+class Receiving(Recorder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: list[int] = []
+
+    def fileDescriptorReceived(self, descriptor: int) -> None:
+        assert self.made
+        self.numbers.append(descriptor)
 
 
 class Behind:

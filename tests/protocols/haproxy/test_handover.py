@@ -12,36 +12,21 @@ from typing import Any
 import pytest
 from zope.interface import implementer
 
-from tests.protocols.haproxy.behind import behind, ended, nothing_left, warnings
-from tests.protocols.haproxy.headers import LOCAL, TCP4, TCP6
+from tests.protocols.haproxy.behind import Paused, Receiving, behind, ended, nothing_left, warnings
+from tests.protocols.haproxy.headers import LOCAL, TCP4
 from tests.support import until
 from tests.transport.peers import turns
-from tests.transport.recorders import Echo, Listening, Recorder, errors_logged
+from tests.transport.recorders import Listening, Recorder, errors_logged
 from tests.transport.tls_pairs import Ear, HalfEar, Opposite
+from tests.transport.tls_programs import Serving
 from tests.transport.unix_sockets import all_gone, descriptors, socket_path, which
 from twisted_compat.address import IPv4Address
 from twisted_compat.error import ConnectionAborted, ConnectionDone
-from twisted_compat.interfaces import (
-    IFileDescriptorReceiver,
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    ITransport,
-)
-from twisted_compat.protocol import Protocol
-from twisted_compat.protocols.haproxy import HAProxyWrappingFactory
-from twisted_compat.task import Clock
+from twisted_compat.interfaces import IHalfCloseableProtocol
 
 pytestmark = pytest.mark.without_debug
 
 CLIENT = IPv4Address("TCP", "192.0.2.7", 56324)
-
-
-class Paused(Recorder):
-    """Wants nothing at first."""
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self.transport.pauseProducing()
 
 
 @pytest.fixture
@@ -262,10 +247,14 @@ async def test_the_header_may_come_through_tls(certificates: Any, kind: str) -> 
             ear.transport.pauseProducing()
 
     ears: list[Any] = []
-    factory = Listening(build=lambda address: ears.append(Ear(made=made)) or ears[-1])
+    factory = Serving(build=lambda address: ears.append(Ear(made=made)) or ears[-1])
+    factory.names = [b"http/1.1"]
     async with behind(factory, context=certificates.server_context()) as server:
-        other = Opposite(server.peer().socket, certificates.client_context(), False)
+        context = certificates.client_context()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        other = Opposite(server.peer().socket, context, False)
         await other.handshake()
+        assert other.tls.selected_alpn_protocol() == "http/1.1"
         await other.say(TCP4 + b"hello")
         await other.say(b", again")
         await until(lambda: ears)
@@ -281,17 +270,6 @@ async def test_the_header_may_come_through_tls(certificates: Any, kind: str) -> 
 
 
 # -- descriptors over UNIX sockets
-
-
-@implementer(IFileDescriptorReceiver)
-class Receiving(Recorder):
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers: list[int] = []
-
-    def fileDescriptorReceived(self, descriptor: int) -> None:
-        assert self.made
-        self.numbers.append(descriptor)
 
 
 async def test_descriptors_that_come_with_the_header_are_the_protocols(path: str) -> None:
@@ -334,129 +312,3 @@ async def test_too_many_descriptors_are_no_header(path: str, caplog: pytest.LogC
             await turns()
         (line,) = warnings(caplog)
         assert "too many file descriptors" in line
-
-
-# -- strangers
-
-
-class Stranger:
-    """Somebody's transport: in its attributes nothing can be put but its protocol; or that neither."""
-
-    __slots__ = ("__provides__", "disconnected", "paused", "protocol", "reactor")
-
-    def __init__(self, reactor: Any, protocol: Any) -> None:
-        self.reactor = reactor
-        self.protocol = protocol
-        self.paused = self.disconnected = False
-
-    def getPeer(self) -> str:
-        return "the connection's peer"
-
-    def getHost(self) -> str:
-        return "the connection's host"
-
-    def pauseProducing(self) -> None:
-        self.paused = True
-
-    def resumeProducing(self) -> None:
-        self.paused = False
-
-    def loseConnection(self) -> None:
-        self.disconnected = True
-
-
-class Fixed(Stranger):
-    """This one calls the same methods for ever."""
-
-    __slots__ = ("told",)
-
-    def __init__(self, reactor: Any, protocol: Any) -> None:
-        super().__init__(reactor, None)
-        self.told = protocol
-
-
-def strange(kind: Any, protocol: Any) -> tuple[Any, Any, Clock]:
-    """A connection of such a transport, whose protocol has been made and is told through the last but one."""
-    clock = Clock()
-    reader = HAProxyWrappingFactory(Listening(protocol)).buildProtocol("the connection's peer")
-    transport = kind(clock, reader)
-    reader.makeConnection(transport)
-    return transport, reader, clock
-
-
-@implementer(ITransport)
-class Provided(Stranger):
-    __slots__ = ()
-
-
-@pytest.mark.parametrize("kind", [Provided, Fixed])
-@pytest.mark.parametrize("header", [TCP4, LOCAL, TCP6], ids=["TCP4", "LOCAL", "TCP6"])
-def test_a_strangers_transport_will_do(kind: Any, header: bytes) -> None:
-    @implementer(IHalfCloseableProtocol)
-    class Half(Echo):
-        def dataReceived(self, data: bytes) -> None:
-            self.received += data
-
-        def readConnectionLost(self) -> None:
-            self.received += b"."
-
-    transport, reader, clock = strange(kind, Half)
-    for byte in header:
-        reader.dataReceived(bytes([byte]))
-    (protocol,) = reader.factory.wrappedFactory.protocols
-    told = protocol.transport
-    assert ITransport.providedBy(told) == (kind is Provided)
-    if header == LOCAL:
-        assert (told.getPeer(), told.getHost()) == ("the connection's peer", "the connection's host")
-    else:
-        assert told.getPeer() == told.proxy_info.source and told.getPeer().port == 56324
-        assert told.getHost() == told.proxy_info.destination
-    assert (transport.protocol is protocol) == (kind is Provided)
-    reader.dataReceived(b"hello")
-    assert IHalfCloseableProtocol.providedBy(reader) == (kind is Fixed)
-    if kind is Fixed:
-        reader.readConnectionLost()
-        with pytest.raises(AttributeError):
-            reader.writeConnectionLost()
-    reader.connectionLost(None)
-    assert protocol.received.startswith(b"hello") and protocol.reasons == [None]
-    assert clock.getDelayedCalls() == []
-
-
-@pytest.mark.parametrize("kind", [Provided, Fixed])
-def test_a_strangers_transport_may_be_paused(kind: Any) -> None:
-    transport, reader, clock = strange(kind, Paused)
-    reader.dataReceived(TCP4 + b"hello")
-    (protocol,) = reader.factory.wrappedFactory.protocols
-    assert transport.paused and protocol.received == b""
-    protocol.transport.resumeProducing()
-    clock.advance(0)
-    assert not transport.paused and protocol.received == b"hello"
-    assert clock.getDelayedCalls() == []
-
-
-def test_a_strangers_transport_is_closed_where_it_can_not_be_aborted() -> None:
-    transport, reader, clock = strange(Provided, Recorder)
-    clock.advance(10.0)
-    assert transport.disconnected and reader.factory.wrappedFactory.protocols == []
-    reader.dataReceived(TCP4)
-    reader.connectionLost(None)
-    assert reader.factory.wrappedFactory.addresses == []
-    with pytest.raises(AttributeError):
-        reader.readConnectionLost()
-
-
-def test_a_stranger_may_tell_of_a_handshake_later() -> None:
-    @implementer(IHandshakeListener)
-    class Listener(Protocol):
-        completed = 0
-
-        def handshakeCompleted(self) -> None:
-            self.completed += 1
-
-    for kind, expected in ((Listener, 1), (Protocol, None)):
-        _, reader, _ = strange(Fixed, kind)
-        reader.dataReceived(TCP4)
-        reader.handshakeCompleted()
-        (protocol,) = reader.factory.wrappedFactory.protocols
-        assert getattr(protocol, "completed", None) == expected

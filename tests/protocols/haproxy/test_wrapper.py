@@ -18,8 +18,7 @@ from tests.transport.peers import errors, turns
 from tests.transport.recorders import Echo, Listening, Recorder, errors_logged
 from twisted_compat.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted_compat.interfaces import IProtocolFactory
-from twisted_compat.protocol import Factory, Protocol
-from twisted_compat.protocols.haproxy import HAProxyWrappingFactory, wrapper
+from twisted_compat.protocols.haproxy import HAProxyWrappingFactory
 from twisted_compat.transport.tcp_listen import Server
 
 pytestmark = pytest.mark.without_debug
@@ -269,19 +268,3 @@ async def test_the_factory_is_started_and_stopped(caplog: pytest.LogCaptureFixtu
         await server.port.stopListening()
         assert server.factory.events == ["start", "stop"]
         assert IProtocolFactory.providedBy(HAProxyWrappingFactory(server.factory))
-
-
-def test_who_has_no_reactor_has_no_limit_of_time() -> None:
-    """Such as a transport that somebody's tests made."""
-
-    class Transport:
-        def __init__(self, protocol: Any) -> None:
-            self.protocol = protocol
-
-    reader = HAProxyWrappingFactory(Factory.forProtocol(Protocol)).buildProtocol(None)
-    assert type(reader) is wrapper.HeaderReader
-    transport = Transport(reader)
-    reader.makeConnection(transport)
-    reader.dataReceived(TCP4)
-    assert type(transport.protocol) is Protocol
-    assert transport.protocol.transport is transport

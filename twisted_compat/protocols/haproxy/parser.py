@@ -35,8 +35,6 @@ class HeaderParser:
             known = min(len(received), len(version.SIGNATURE))
             if received[:known] != version.SIGNATURE[:known]:
                 continue
-            if known < len(version.SIGNATURE):
-                return None
             size = version.length(received)
             if size is None:
                 return None

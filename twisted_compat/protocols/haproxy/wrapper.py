@@ -18,6 +18,7 @@ from twisted_compat.interfaces import (
     ILoggingContext,
     IProtocol,
     IProtocolFactory,
+    IProtocolNegotiationFactory,
 )
 from twisted_compat.protocols.haproxy.handover import HeldBack, told_what_it_says
 from twisted_compat.protocols.haproxy.info import InvalidProxyHeader, ProxyInfo
@@ -54,6 +55,11 @@ class HAProxyWrappingFactory:
     def __init__(self, wrappedFactory: Any, header_timeout: float | None = HEADER_TIMEOUT) -> None:
         self.wrappedFactory = wrappedFactory
         self.header_timeout = header_timeout
+        # Of either vocabulary: which one it is, is known when there is a connection.
+        for interface in providedBy(wrappedFactory):
+            if interface.__name__ == IProtocolNegotiationFactory.__name__:
+                alsoProvides(self, interface)
+                self.acceptableProtocols = wrappedFactory.acceptableProtocols
 
     def buildProtocol(self, addr: Any) -> Any:
         """Make what reads the header of a connection of the proxy's (IProtocolFactory)."""
