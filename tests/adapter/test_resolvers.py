@@ -292,6 +292,23 @@ async def test_a_thread_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -
         assert record.exc_info and record.exc_info[0] is ZeroDivisionError and "example.org" in record.message
 
 
+@pytest.mark.parametrize(
+    "answer", [[("nonsense",)], [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ())], [None]]
+)
+async def test_nonsense_for_an_answer_is_logged_and_ends_the_search(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AsyncioReactor() as reactor:
+        receivers = Recorder(), Recorder()
+        GAIResolver(reactor, getaddrinfo=Asked(*answer)).resolveHostName(receivers[0], "example.org")
+        names, lookups, _ = make_with_lookups()
+        lookups.answer.set_result(answer)
+        names.nameResolver.resolveHostName(receivers[1], "example.org")
+        await until(lambda: all(receiver.complete for receiver in receivers))
+        assert [receiver.events for receiver in receivers] == [["began", "complete"]] * 2
+        assert len(caplog.records) == 2 and all(record.exc_info for record in caplog.records)
+
+
 async def test_a_name_that_can_be_none_isn_t_asked_for_in_threads() -> None:
     async with AsyncioReactor() as reactor:
         asked = Asked(V4)

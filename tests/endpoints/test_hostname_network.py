@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from tests.endpoints.naming import ToldNames
-from tests.networks import FAR, Network, joined_networks
+from tests.networks import FAR, HOME, Network, joined_networks
 from tests.support import DEADLINE, until, within
 from tests.transport.recorders import Connecting
 from twisted_compat import AsyncioReactor
+from twisted_compat.address import IPv6Address
 from twisted_compat.endpoints import HostnameEndpoint
 from twisted_compat.error import ConnectError, ConnectingCancelledError, NoRouteError, TimeoutError
 
@@ -156,6 +157,23 @@ async def test_giving_up_what_is_not_answered() -> None:
         with pytest.raises(ConnectingCancelledError):
             await within(connecting)
         assert reactor.left()
+
+
+@pytest.mark.usefixtures("home")
+async def test_a_link_local_address() -> None:
+    async with Watched() as reactor:
+        endpoint = HostnameEndpoint(reactor, f"{FAR.local}%one", PORT)
+        protocol = await within(endpoint.connect(Connecting()))
+        assert protocol.transport.getPeer().host.partition("%")[0] == FAR.local
+        assert await closed(reactor, protocol)
+        # And as a resolver tells it: with the number of the interface.
+        names = ToldNames()
+        reactor.installNameResolver(names)
+        connecting = HostnameEndpoint(reactor, "local.example", PORT).connect(Connecting())
+        names.receiver.addressResolved(IPv6Address("TCP", FAR.local, PORT, 0, HOME.index["one"]))
+        names.complete()
+        protocol = await within(connecting)
+        assert await closed(reactor, protocol)
 
 
 CLIENT = """
