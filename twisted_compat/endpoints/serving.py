@@ -20,10 +20,25 @@ async def serving(endpoint: Any, factory: Any) -> AsyncIterator[Any]:
         entered; leaving it waits until the port is closed. Of a StandardIOEndpoint, which has no port, it is
         the transport, whose connection is lost as the block is left.
     """
-    port = await endpoint.listen(factory).asFuture(asyncio.get_running_loop())
+    ports: list[Any] = []
+    left = False
+
+    def came(port: Any) -> Any:
+        ports.append(port)
+        if left:  # cancelled, and it came after all
+            _stop(port)
+        return port
+
+    loop = asyncio.get_running_loop()
     try:
-        yield port
+        yield await endpoint.listen(factory).addCallback(came).asFuture(loop)
     finally:
-        stopped = port.stopListening() if hasattr(port, "stopListening") else port.loseConnection()
-        if hasattr(stopped, "asFuture"):  # a Deferred, or nothing to wait for
-            await stopped.asFuture(asyncio.get_running_loop())
+        left = True
+        for port in ports:
+            stopped = _stop(port)
+            if hasattr(stopped, "asFuture"):  # a Deferred, or there is nothing to wait for
+                await stopped.asFuture(loop)
+
+
+def _stop(port: Any) -> Any:
+    return port.stopListening() if hasattr(port, "stopListening") else port.loseConnection()

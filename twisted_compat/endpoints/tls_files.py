@@ -153,4 +153,4 @@ def _certificates_in(path: str) -> list[x509.Certificate]:
             logger.warning("A file of authorities is left out: %s", error)
     if not found:
         raise ValueError(f"There is no certificate of an authority in {path}.")
-    return found
+    return list(dict.fromkeys(found))  # each once, as bundles repeat each other
