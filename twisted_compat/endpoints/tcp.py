@@ -157,8 +157,8 @@ class TCP4ClientEndpoint(_ClientEndpoint):
 
 
 class TCP6ClientEndpoint(_ClientEndpoint):
-    """Connects to a TCP port. Of a host with a name, the IPv6 addresses are tried; a reactor that isn't one of
-    ours is given the name, and tries what it finds.
+    """Connects to a TCP port. Of a host with a name, the IPv6 addresses are tried; a reactor that isn't one
+    of ours is given the name, and tries what it finds.
 
     The parameters are those of :class:`TCP4ClientEndpoint`.
     """
