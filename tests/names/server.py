@@ -193,15 +193,21 @@ class Fake:
 
     :param handler: called with each question; returns an answer, bytes to send as they are, None for silence,
         several of them, or an awaitable.
+    :param host: where it is, and ``port``; by default at a port that is free.
     :param tcp: called with questions over TCP; None for "as over UDP", False: nobody listens there.
     :ivar asked: the questions so far, each with "udp" or "tcp".
+    :ivar peers: the addresses that they came from over UDP.
     """
 
-    def __init__(self, handler: Handler, tcp: Handler | bool | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, handler: Handler, tcp: Handler | bool | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.handler = handler
         self.tcp = handler if tcp is None else tcp
         self.host = host
+        self.port = port
         self.asked: list[tuple[str, dns.message.Message]] = []
+        self.peers: list[Any] = []
         self.address: Any = None
 
     @property
@@ -215,7 +221,7 @@ class Fake:
     async def __aenter__(self) -> Fake:
         loop = asyncio.get_running_loop()
         for _ in range(100):
-            self.address = (self.host, free_port())
+            self.address = (self.host, self.port or free_port())
             try:
                 self.udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), self.address)
             except OSError:
@@ -263,6 +269,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, data: bytes, address: Any) -> None:
+        self.fake.peers.append(address)
         self.fake.replies("udp", data, lambda wire: self.transport.sendto(wire, address))
 
 
