@@ -80,14 +80,15 @@ class Provided(Stranger):
     __slots__ = ()
 
 
+@implementer(IHalfCloseableProtocol)
+class Half(Recorder):
+    def readConnectionLost(self) -> None:
+        self.received += b"."
+
+
 @pytest.mark.parametrize("kind", [Provided, Fixed, Stubborn])
 @pytest.mark.parametrize("header", [TCP4, LOCAL, TCP6], ids=["TCP4", "LOCAL", "TCP6"])
 def test_a_strangers_transport_will_do(kind: Any, header: bytes) -> None:
-    @implementer(IHalfCloseableProtocol)
-    class Half(Recorder):
-        def readConnectionLost(self) -> None:
-            self.received += b"."
-
     transport, reader, clock = strange(kind, Half)
     for byte in header:
         reader.dataReceived(bytes([byte]))
