@@ -371,7 +371,8 @@ def own_pool() -> Iterator[ThreadPool]:
     pool = ThreadPool(0, 1, "own")
     pool.start()
     yield pool
-    pool.stop()
+    if not pool.joined:
+        pool.stop()
 
 
 async def test_threads_of_somebody_else(own_pool: ThreadPool) -> None:
@@ -384,6 +385,15 @@ async def test_threads_of_somebody_else(own_pool: ThreadPool) -> None:
         assert receiver.events[1:-1] == [IPv4Address("TCP", "192.0.2.7", 0)]
         assert asked.threads == [thread.ident for thread in own_pool.threads]
         assert receiver.threads == {threading.get_ident()}
+
+
+async def test_threads_that_have_ended_find_nothing(own_pool: ThreadPool) -> None:
+    own_pool.stop()
+    async with AsyncioReactor() as reactor:
+        receiver = Recorder()
+        GAIResolver(reactor, lambda: own_pool, Asked(V4)).resolveHostName(receiver, "example.org")
+        await until(lambda: receiver.complete)
+        assert receiver.events == ["began", "complete"]
 
 
 async def test_a_search_in_a_thread_ends_with_the_reactor() -> None:
