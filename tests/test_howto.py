@@ -22,7 +22,14 @@ from threading import Thread
 
 import pytest
 
+from tests.endpoints.plugged import GROUP, installed
 from tests.support import free_port, skip_without, within
+from twisted_compat.endpoints import (
+    TCP4ClientEndpoint,
+    TCP4ServerEndpoint,
+    clientFromString,
+    serverFromString,
+)
 
 pytest.importorskip("twisted.internet")
 
@@ -36,7 +43,7 @@ HOST = "127.0.0.1"
 def blocks(page: str) -> list[str]:
     """All code of a page."""
     found = FENCE.findall((HOWTO / f"{page}.md").read_text(encoding="utf-8"))
-    assert {language for language, _ in found} <= {"python", "ini"}
+    assert {language for language, _ in found} <= {"python", "ini", "toml"}
     return [code for _, code in found]
 
 
@@ -75,10 +82,13 @@ def run(
     )
 
 
-# Child processes, datagrams and UNIX sockets, TLS
+# Child processes, datagrams and UNIX sockets, endpoints, names, TLS
 
 
-@pytest.mark.parametrize(("page", "count"), [("child-processes", 4), ("datagrams-and-unix", 2), ("tls", 2)])
+@pytest.mark.parametrize(
+    ("page", "count"),
+    [("child-processes", 4), ("datagrams-and-unix", 2), ("endpoints", 3), ("names", 2), ("tls", 2)],
+)
 def test_programs_of_one_file(tmp_path: Path, page: str, count: int) -> None:
     programs = unnamed(page)
     assert len(programs) == count
@@ -99,6 +109,33 @@ def test_a_prompt(tmp_path: Path) -> None:
     for typed, expected in shown.items():
         done = run("prompt.py", directory=tmp_path, given=typed)
         assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+# What stands around endpoints: systemd, HAProxy, other packages
+
+CHECKED_BY = {"haproxy.cfg": ["haproxy", "-c", "-f"], "shout.service": ["systemd-analyze", "verify"]}
+PACKAGES = {"haproxy": "haproxy", "systemd-analyze": "systemd"}
+
+
+@pytest.mark.parametrize("name", CHECKED_BY)
+def test_a_configuration_is_good(name: str, tmp_path: Path) -> None:
+    written = write_files("endpoints", tmp_path)
+    assert written == ["shout.socket", "shout.service", "haproxy.cfg", "pyproject.toml", "loopback.py"]
+    command = CHECKED_BY[name]
+    if shutil.which(command[0]) is None:
+        skip_without(command[0], f"apt-get install {PACKAGES[command[0]]}")
+    files = [file for file in written if Path(file).stem == Path(name).stem]
+    done = subprocess.run([*command, *files], cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_a_kind_of_endpoint_from_another_package(tmp_path: Path) -> None:
+    _, _, _, declaration, module = (block for block in blocks("endpoints") if name_of(block))
+    assert re.findall(r'^\[project.entry-points."(.*)"\]$', declaration, re.MULTILINE) == [GROUP]
+    assert re.findall(r"^(\w+) = .*:(\w+).$", declaration, re.MULTILINE) == [("loopback", "Loopback")]
+    with installed(tmp_path, module, "Loopback"):
+        assert isinstance(serverFromString(None, "loopback:80:backlog=5"), TCP4ServerEndpoint)
+        assert isinstance(clientFromString(None, "loopback:80"), TCP4ClientEndpoint)
 
 
 # FastAPI

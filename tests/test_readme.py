@@ -21,7 +21,10 @@ PAGES = [
 ]
 HOWTOS = [
     f"docs/howto/{name}.md"
-    for name in ("child-processes", "datagrams-and-unix", "fastapi", "jupyter", "pytest", "scrapy", "tls")
+    for name in (
+        *("child-processes", "datagrams-and-unix", "endpoints", "fastapi", "jupyter", "names", "pytest"),
+        *("scrapy", "tls"),
+    )
 ]
 """Their programs are of many files, or run in other programs: ``test_howto.py`` runs them."""
 DEADLINE = 60.0  # seconds
