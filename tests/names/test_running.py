@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,9 @@ from tests.support import free_port, until, within
 from twisted_compat import AsyncioReactor, current_reactor
 from twisted_compat.defer import CancelledError, Deferred
 from twisted_compat.error import DNSLookupError
-from twisted_compat.names import running
+from twisted_compat.names import client, running
 from twisted_compat.names.client import Resolver
+from twisted_compat.names.config import Configuration
 from twisted_compat.names.error import ResolverError
 
 pytestmark = pytest.mark.without_debug
@@ -95,7 +97,7 @@ async def test_cancelled_in_any_state_it_fails_at_once_and_leaves_nothing(state:
             connection.abort()
         await nothing.is_left()
         deferred.cancel()
-        assert resolver._engine.shared._flights_on(asyncio.get_running_loop()) == {}
+        assert resolver._engine.shared._flights == resolver._running._groups == {}
 
 
 async def test_cancelled_while_it_connects_it_leaves_nothing() -> None:
@@ -198,6 +200,18 @@ async def test_before_the_shutdown_names_can_still_be_looked_up() -> None:
         assert addresses(results[0]) == ["192.0.2.1"]
 
 
+async def test_the_resolver_of_a_reactor_does_not_keep_it() -> None:
+    async with Fake(good) as fake, AsyncioReactor() as reactor:
+        resolver = client.getResolver()
+        resolver._engine._config = Configuration(None, (fake.address,), None)
+        await within(resolver.lookupAddress("host"))
+        gone = weakref.ref(reactor)
+        known = weakref.ref(resolver)
+    del reactor, resolver
+    gc.collect()
+    assert (gone(), known()) == (None, None)
+
+
 async def test_one_resolver_serves_one_reactor_after_another_and_remembers() -> None:
     async with Fake(good) as fake:
         resolver = Resolver(servers=[fake.address], hosts=None)
@@ -220,16 +234,18 @@ def test_loops_come_and_go(loop_factory: Callable[[], asyncio.AbstractEventLoop]
                 resolver.lookupAddress("host").addErrback(failures.append)
                 reactor.callLater(0, reactor.stop)
 
+            early = Resolver(servers=resolver.servers, hosts=None, reactor=reactor)
+            early.lookupAddress("host").addErrback(failures.append)
             reactor.callWhenRunning(look_up)
             reactor.run(installSignalHandlers=False)
-            assert [failure.type for failure in failures] == [ResolverError]
+            assert [failure.type for failure in failures] == [ResolverError] * 2
         loop = loop_factory()
         abandoned = Resolver(servers=[silent_one.getsockname()], hosts=None, reactor=AsyncioReactor(loop))
         deferred = abandoned.lookupAddress("host")
         loop.close()
         deferred.addErrback(failures.append)
         deferred.cancel()
-        assert [failure.type for failure in failures] == [ResolverError, CancelledError]
+        assert [failure.type for failure in failures] == [ResolverError, ResolverError, CancelledError]
         abandoned._running._groups.clear()
         for task in asyncio.all_tasks(loop):
             task.get_coro().close()  # nobody else could end it now

@@ -205,6 +205,8 @@ class Shared:
             if not flight.waiters:
                 if flights.get(key) is flight:
                     del flights[key]
+                if not flights and self._flights.get(loop) is flights:
+                    del self._flights[loop]
                 if not task.done():
                     task.cancel()
                     await asyncio.wait((task,))
@@ -212,7 +214,7 @@ class Shared:
 
     def cancel_all(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give up every question on a loop, so that its sockets are closed on the next turn."""
-        for flight in self._flights_on(loop).values():
+        for flight in self._flights.pop(loop, {}).values():
             flight.task.cancel()
 
     def _flights_on(self, loop: asyncio.AbstractEventLoop) -> dict[Hashable, _Flight]:

@@ -54,35 +54,36 @@ class Job:
 
 
 class _Group:
-    """The look-ups of one reactor. As long as there are any, its "shutdown" event has a trigger of theirs."""
+    """The look-ups of one reactor. As long as there are any, its "shutdown" event has a trigger of theirs.
 
-    def __init__(
-        self, reactor: Any, loop: asyncio.AbstractEventLoop, on_end: Callable[[Any], object]
-    ) -> None:
+    :param running: knows this group as long as it has look-ups, and not longer: it would keep the reactor.
+    """
+
+    def __init__(self, running: Running, reactor: Any, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._running = running
         self._reactor = reactor
-        self._on_end = on_end
         self._jobs: set[Job] = set()
-        self._trigger: Any = None
+        add = getattr(reactor, "addSystemEventTrigger", None)
+        self._trigger = add and add("during", "shutdown", self._end)
 
     def start(self, work: Coroutine[Any, Any, Any], finish: Finish) -> Job:
         job = Job(self, work, finish)
-        if not self._jobs:
-            add = getattr(self._reactor, "addSystemEventTrigger", None)
-            self._trigger = add and add("during", "shutdown", self._end)
         self._jobs.add(job)
         return job
 
     def discard(self, job: Job) -> None:
         self._jobs.discard(job)
-        if not self._jobs and self._trigger is not None:
+        if not self._jobs:
+            self._running.forget(self)
             trigger, self._trigger = self._trigger, None
-            self._reactor.removeSystemEventTrigger(trigger)
+            if trigger is not None:
+                self._reactor.removeSystemEventTrigger(trigger)
 
     def _end(self) -> None:
         """The reactor stops."""
         self._trigger = None  # it has run
-        self._on_end(self.loop)
+        self._running.on_end(self.loop)
         for job in list(self._jobs):
             job.end(ResolverError("The reactor was stopped before the look-up had ended."))
 
@@ -94,7 +95,7 @@ class Running:
     """
 
     def __init__(self, on_end: Callable[[Any], object]) -> None:
-        self._on_end = on_end
+        self.on_end = on_end
         self._groups: dict[asyncio.AbstractEventLoop, _Group] = {}
 
     def start(self, reactor: Any, work: Callable[[], Coroutine[Any, Any, Any]], finish: Finish) -> Job:
@@ -109,8 +110,13 @@ class Running:
             del self._groups[other]
         group = self._groups.get(loop)
         if group is None:
-            group = self._groups[loop] = _Group(reactor, loop, self._on_end)
+            group = self._groups[loop] = _Group(self, reactor, loop)
         return group.start(work(), finish)
+
+    def forget(self, group: _Group) -> None:
+        """That one is empty."""
+        if self._groups.get(group.loop) is group:
+            del self._groups[group.loop]
 
 
 def loop_of(reactor: Any) -> asyncio.AbstractEventLoop:
