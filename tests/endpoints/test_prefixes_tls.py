@@ -68,13 +68,15 @@ async def test_ssl_sends_the_chain(certificates: Any, tmp_path: Path) -> None:
     leaf = below.issue_cert("localhost")
     own = write_pem(tmp_path / "leaf.pem", leaf.private_key_pem, leaf.cert_chain_pems[0])
     chain = write_pem(tmp_path / "chain.pem", below.cert_pem, between.cert_pem)
+    whole = write_pem(tmp_path / "whole.pem", leaf.private_key_pem, *leaf.cert_chain_pems)
     async with AsyncioReactor() as reactor:
         where = f"ssl:0:privateKey={own}:interface={HERE}"
         async with listening(reactor, where) as port:
             with pytest.raises(ssl.SSLCertVerificationError):
                 await echoed((HERE, port.getHost().port), certificates.client_context(), "localhost")
-        async with listening(reactor, f"{where}:extraCertChain={chain}") as port:
-            await echoed((HERE, port.getHost().port), certificates.client_context(), "localhost")
+        for description in (f"{where}:extraCertChain={chain}", f"ssl:0:{whole}:interface={HERE}"):
+            async with listening(reactor, description) as port:
+                await echoed((HERE, port.getHost().port), certificates.client_context(), "localhost")
 
 
 @pytest.mark.filterwarnings("ignore:.*method:DeprecationWarning")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.endpoints.places import HERE, backlog, echoed, listening, write_pem
-from tests.transport.programs import need, ran
+from tests.transport.programs import ran
+from tests.transport.tls_programs import require
 from tests.transport.unix_sockets import both_kinds, make_reactor
 from twisted_compat import AsyncioReactor
 from twisted_compat.endpoints import serverFromString
@@ -226,7 +227,7 @@ async def test_one_file_may_hold_several_and_each_its_chain(certificates: Any, p
 
 async def test_openssl_sees_them(certificates: Any, put: Any) -> None:
     """With a name, and (as hardly anything else does any more) without one."""
-    need("openssl")
+    require("openssl")
     put("a.pem", "a.example")
     put("b.pem", "b.example")
     async with serving(put) as port:
