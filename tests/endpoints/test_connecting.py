@@ -225,13 +225,13 @@ async def test_a_producer_registered_in_connection_made(place: Place) -> None:
 
     class Producing(Recorder):
         def connectionMade(self) -> None:
-            producers.append(Pushing(self.transport, 80))
+            producers.append(Pushing(self.transport, 24))
             self.transport.registerProducer(producers[0], True)
             producers[0].push()
 
     async with AsyncioReactor() as reactor:
         await fired(place.client(reactor).connect(Connecting(Producing)))
-        assert len(await ended(await place.accept())) == 80 << 16
+        assert len(await ended(await place.accept())) == 24 << 16
         assert producers[0].calls[:2] == ["pause", "resume"]
 
 

@@ -438,3 +438,18 @@ async def test_connecting_again_from_within_the_errback(place: Place) -> None:
         connecting.addErrback(lambda failure: endpoint.connect(Connecting()))
         connecting.cancel()
         assert (await fired(connecting)).made
+
+
+async def test_what_a_callback_waits_for_is_cancelled_instead(place: Place) -> None:
+    async with AsyncioReactor() as reactor:
+        with busy_place(place.kind) as busy:
+            first, second = Connecting(), Connecting()
+            connecting = place.client(reactor).connect(first)
+            connecting.addCallback(lambda protocol: busy.client(reactor).connect(second))
+            found = outcome(connecting)
+            await until(lambda: second.events)
+            await turns()
+            connecting.cancel()
+            assert cancelled(found, reactor) == busy.address(reactor)
+            assert second.events == ["start", "stop"]
+            assert first.events == ["start"] and not first.protocols[0].reasons

@@ -46,29 +46,18 @@ def places(request: pytest.FixtureRequest) -> Iterator[Places]:
 # -- bad arguments
 
 
-BAD = [
-    pytest.param(None, TypeError, id="None"),
-    pytest.param(object(), TypeError, id="object"),
-    pytest.param("server.pem", TypeError, id="str"),
-    pytest.param(ssl.SSLContext, TypeError, id="class"),
-]
-
-
-@pytest.mark.parametrize(("context", "error"), BAD)
-async def test_what_is_no_way_to_encrypt_fails_the_deferred(
-    places: Places, context: Any, error: Any, certificates: Any
-) -> None:
+async def test_what_is_no_way_to_encrypt_fails_the_deferred(places: Places, certificates: Any) -> None:
     async with AsyncioReactor() as reactor:
-        before = held(reactor)
-        factory = Listening()
-        await failed(places.server(reactor, context).listen(factory), error)
-        assert held(reactor) == before and not factory.numPorts
         port = await fired(places.server(reactor, certificates.server_context()).listen(Listening()))
         before = held(reactor)
-        dialling = Connecting()
-        await failed(places.client(reactor, port, context).connect(dialling), error)
-        assert held(reactor) == before
-        assert dialling.events in ([], ["start", "stop"])
+        for context in (None, object(), "server.pem", ssl.SSLContext):
+            factory = Listening()
+            await failed(places.server(reactor, context).listen(factory), TypeError)
+            assert held(reactor) == before and not factory.numPorts
+            dialling = Connecting()
+            await failed(places.client(reactor, port, context).connect(dialling), TypeError)
+            assert held(reactor) == before
+            assert dialling.events in ([], ["start", "stop"])
 
 
 async def test_a_context_for_the_other_side_fails_the_deferred(places: Places, certificates: Any) -> None:
@@ -91,27 +80,30 @@ async def test_what_a_get_context_raises_fails_the_deferred(places: Places, cert
         await failed(places.client(reactor, port, Broken()).connect(Connecting()), ZeroDivisionError)
 
 
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({"port": 65536}, (OverflowError, ConnectError)),
-        ({"port": None}, TypeError),
-        ({"host": None}, (TypeError, ValueError)),
-        ({"host": 5}, TypeError),
-        ({"timeout": "long"}, TypeError),
-        ({"bindAddress": 5}, TypeError),
-        ({"bindAddress": "192.0.2.1"}, ConnectBindError),
-    ],
-    ids=lambda value: ascii(value)[1:-1] if isinstance(value, dict) else "",
-)
-async def test_bad_arguments_of_a_client_fail_the_deferred(
-    options: Any, error: Any, certificates: Any
-) -> None:
+BAD_ARGUMENTS = [
+    ({"port": 65536}, (OverflowError, ConnectError)),
+    ({"port": None}, TypeError),
+    ({"host": None}, (TypeError, ValueError)),
+    ({"host": 5}, TypeError),
+    ({"timeout": "long"}, TypeError),
+    ({"bindAddress": 5}, TypeError),
+    ({"bindAddress": "192.0.2.1"}, ConnectBindError),
+]
+
+
+async def test_bad_arguments_of_a_client_fail_the_deferred(certificates: Any) -> None:
     async with AsyncioReactor() as reactor:
         before = held(reactor)
-        arguments = {"host": HERE, "port": 9, "sslContextFactory": certificates.client_context(), **options}
-        await failed(SSL4ClientEndpoint(reactor, **arguments).connect(Connecting()), error)
-        await over(before, reactor)
+        for options, error in BAD_ARGUMENTS:
+            print(options)
+            arguments = {
+                "host": HERE,
+                "port": 9,
+                "sslContextFactory": certificates.client_context(),
+                **options,
+            }
+            await failed(SSL4ClientEndpoint(reactor, **arguments).connect(Connecting()), error)
+            await over(before, reactor)
 
 
 async def test_a_port_that_somebody_has(certificates: Any) -> None:
@@ -212,7 +204,7 @@ async def test_a_handshake_that_takes_too_long(certificates: Any) -> None:
 # -- cancelling
 
 
-@pytest.mark.parametrize("count", range(5))
+@pytest.mark.parametrize("count", [1, 2, 3])
 async def test_cancelling_after_so_many_turns(places: Places, count: int, certificates: Any) -> None:
     async with AsyncioReactor() as reactor:
         serving = Answering()
