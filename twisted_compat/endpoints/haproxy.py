@@ -22,6 +22,7 @@ class ProxyServerEndpoint:
     def __init__(self, wrappedEndpoint: Any, header_timeout: float | None) -> None:
         self._wrappedEndpoint = wrappedEndpoint
         self._header_timeout = header_timeout
+        self._reactor = getattr(wrappedEndpoint, "_reactor", None)  # for TLS above it to ask
 
     def listen(self, protocolFactory: Any) -> Any:
         """Listen (IStreamServerEndpoint).
