@@ -42,6 +42,7 @@ class Names:
         self._reactor = reactor
         self._lookups: set[OneAddress] = set()
         self._simple_resolver: Any = self._simplified(self._loop_resolver)
+        self._asked_for_one = self._simple_resolver
 
     def resolve(self, name: str | bytes, timeout: Timeout = DEFAULT_TIMEOUT) -> Any:
         """Find an address (IReactorCore).
@@ -57,7 +58,7 @@ class Names:
             return self._vocabulary.defer.succeed("0.0.0.0")
         if is_literal(name):
             return self._vocabulary.defer.succeed(name)
-        return self._simple_resolver.getHostByName(name, timeout)
+        return self._asked_for_one.getHostByName(name, timeout)
 
     @property
     def nameResolver(self) -> Any:
@@ -69,14 +70,18 @@ class Names:
 
         IReactorPluggableResolver.
 
-        :param resolver: an IResolverSimple.
+        :param resolver: an IResolverSimple. If it is an IHostnameResolver besides, it is asked as that.
         :returns: the simple resolver from before; installing that again undoes this.
         :raises TypeError: if ``resolver`` isn't one.
         """
         self._check(resolver, "IResolverSimple", "installResolver")
         previous, self._simple_resolver = self._simple_resolver, resolver
+        self._asked_for_one = resolver
         if isinstance(resolver, ComplexResolverSimplifier):
             self._name_resolver = resolver._nameResolver
+        elif self._vocabulary.interfaces.IHostnameResolver.providedBy(resolver):
+            self._name_resolver = resolver
+            self._asked_for_one = self._simplified(resolver)  # its own answer may be of IPv6
         else:
             self._name_resolver = SimpleResolverComplexifier(resolver, self._vocabulary)
         return previous
@@ -96,6 +101,7 @@ class Names:
             self._simple_resolver = resolver._simpleResolver
         else:
             self._simple_resolver = self._simplified(resolver)
+        self._asked_for_one = self._simple_resolver
         return previous
 
     def close(self) -> None:

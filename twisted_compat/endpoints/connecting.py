@@ -71,6 +71,9 @@ class _WrappingFactory:
             self.acceptableProtocols = wrappedFactory.acceptableProtocols
             alsoProvides(self, IProtocolNegotiationFactory, words.interfaces.IProtocolNegotiationFactory)
 
+    def __repr__(self) -> str:
+        return repr(self._wrappedFactory)
+
     def doStart(self) -> None:
         """The program's factory comes into use (IProtocolFactory)."""
         self._wrappedFactory.doStart()
@@ -145,6 +148,9 @@ class _WrappingProtocol(BaseProtocol):
             if theirs.providedBy(wrappedProtocol):
                 alsoProvides(self, ours, theirs)
 
+    def __repr__(self) -> str:
+        return repr(self._wrappedProtocol)  # the one that whoever reads the log knows
+
     def logPrefix(self) -> str:
         """The protocol's name, for log lines (ILoggingContext)."""
         return log_prefix(self._words, self._wrappedProtocol)
@@ -153,8 +159,9 @@ class _WrappingProtocol(BaseProtocol):
         """Connected: tell the protocol, then the Deferred (IProtocol)."""
         self.transport = transport
         protocol, deferred = self._wrappedProtocol, self._connectedDeferred
-        if getattr(transport, "protocol", None) is self:
-            transport.protocol = protocol
+        for name in ("protocol", "wrappedProtocol"):  # the second is what Twisted's TLS calls it
+            if getattr(transport, name, None) is self:
+                setattr(transport, name, protocol)
         try:
             protocol.makeConnection(transport)
         except BaseException:

@@ -44,6 +44,9 @@ class HostnameEndpoint:
 
     _DEFAULT_ATTEMPT_DELAY = 0.25
 
+    bound_to: int | None
+    """The version of IP that ``bindAddress`` is of, whose addresses alone can be connected to."""
+
     def __init__(
         self,
         reactor: Any,
@@ -58,6 +61,8 @@ class HostnameEndpoint:
         self._port = port
         self._timeout = timeout
         self._bindAddress = binding(bindAddress)
+        local = "" if self._bindAddress is None else self._bindAddress[0]
+        self.bound_to = _version(local) if isinstance(local, str) and is_literal(local) else None
         self._attemptDelay = self._DEFAULT_ATTEMPT_DELAY if attemptDelay is None else attemptDelay
 
     @property
@@ -174,6 +179,8 @@ class _Race:
         host = getattr(address, "host", None)
         if self._over or self._resolved or not isinstance(host, str) or not is_literal(host):
             return
+        if self._endpoint.bound_to not in (None, _version(host)):
+            return
         scope = getattr(address, "scopeID", 0)
         where = (f"{host}%{scope}" if scope and "%" not in host else host, address.port)
         self._line.add(_version(host), where)
@@ -220,16 +227,21 @@ class _Race:
             return  # an attempt has failed before it returned: the loop below goes on
         self._starting = True
         try:
-            while self._due and not self._over:
-                where = self._line.take()
-                if where is None:
-                    break
-                self._due = False
-                self._try(*where)
+            self._try_those_due()
+        except Exception:  # such as from callLater, for a delay that is none
+            self._end(self._words.failure.Failure())
         finally:
             self._starting = False
         if not self._over and not self._attempts and self._due and self._resolved:
             self._end(self._failure or self._not_found())
+
+    def _try_those_due(self) -> None:
+        while self._due and not self._over:
+            where = self._line.take()
+            if where is None:
+                return
+            self._due = False
+            self._try(*where)
 
     def _try(self, host: str, port: int) -> None:
         call_off(self._timer)

@@ -30,7 +30,7 @@ __all__ = ["CLIENTS", "SERVERS", "tls_client"]
 
 
 def _number(name: str, text: str, most: int = 2**31 - 1) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > most:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > most:
         raise ValueError(f"{name} is a number from 0 to {most}, and not {text!r}.")
     return int(text)
 
@@ -223,6 +223,8 @@ def tls_client(
     from twisted_compat.endpoints.tls_files import client_options
 
     over_tcp = HostnameEndpoint(reactor, host, _port(port), _seconds(timeout), bindAddress)
+    if over_tcp._badHostname:
+        raise ValueError(f"invalid hostname: {over_tcp.asked_host}")
     options = client_options(host, certificate, privateKey, trustRoots, name="certificate")
     return wrapClientTLS(options, over_tcp if endpoint is None else endpoint)
 

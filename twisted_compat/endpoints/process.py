@@ -35,7 +35,8 @@ class StandardErrorBehavior(enum.Enum):
 
 @implementer(IStreamClientEndpoint)
 class ProcessEndpoint:
-    """Starts a child process for each connection.
+    """Starts a child process for each connection. The factory isn't told that it is in use (``doStart``), as
+    in Twisted: it has no port and no connector.
 
     :param errFlag: a :class:`StandardErrorBehavior`.
 

@@ -16,7 +16,8 @@ __all__ = ["StandardIOEndpoint"]
 
 @implementer(IStreamServerEndpoint)
 class StandardIOEndpoint:
-    """Puts a protocol on standard input and output.
+    """Puts a protocol on standard input and output. The factory isn't told that it is in use (``doStart``),
+    as in Twisted: it has no port.
 
     :param reactor: the reactor to read and write by.
     """

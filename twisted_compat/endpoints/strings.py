@@ -61,6 +61,11 @@ def _client(reactor: Any, prefix: str, args: list[str], kwargs: dict[str, str]) 
     if make is not None:
         if len(args) == 1 and "host" in kwargs and "port" not in kwargs:
             kwargs["port"] = args.pop()  # where the host has its name, what has none is the port
+        if kind != "unix" and args and args[0].startswith("["):
+            raise ValueError(
+                f"{kind}: an IPv6 address is written without brackets, and with its colons quoted: "
+                f"{kind}:\\:\\:1:80."
+            )
         return _call(make, kind, reactor, args, kwargs)
     parser = plugins.find_parser(kind, plugins.CLIENT_PARSERS, STANDARD)
     if parser is None:

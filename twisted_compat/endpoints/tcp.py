@@ -21,6 +21,7 @@ __all__ = [
     "TCP6ClientEndpoint",
     "TCP6ServerEndpoint",
     "binding",
+    "try_only",
 ]
 
 BindAddress = str | bytes | tuple[str | bytes, int] | None
@@ -37,6 +38,17 @@ def binding(address: BindAddress) -> Any:
     if not isinstance(host, bytes):
         return address  # as it is: perhaps one with more items
     return (host.decode("ascii"), *address[1:])
+
+
+def try_only(reactor: Any, connector: Any, kind: str) -> None:
+    """Of a host with a name, try the addresses of one class.
+
+    :param connector: what ``connectTCP`` has just returned: the name is looked up on a later turn. One of a
+        reactor that isn't ours has ways of its own.
+    :param kind: the name of the class.
+    """
+    if hasattr(connector, "address_types"):
+        connector.address_types = [getattr(vocabulary_of(reactor).address, kind)]
 
 
 @implementer(IStreamServerEndpoint)
@@ -137,9 +149,7 @@ class _ClientEndpoint:
             timeout=self._timeout,
             bindAddress=binding(self._bindAddress),
         )
-        # The name is looked up on a later turn. A reactor that isn't ours has ways of its own.
-        if hasattr(connector, "address_types"):
-            connector.address_types = [getattr(vocabulary_of(self._reactor).address, self.KIND)]
+        try_only(self._reactor, connector, self.KIND)
 
 
 class TCP4ClientEndpoint(_ClientEndpoint):

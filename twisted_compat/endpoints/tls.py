@@ -13,7 +13,7 @@ from typing import Any
 from zope.interface import implementer
 
 from twisted_compat.endpoints.connecting import connect_by
-from twisted_compat.endpoints.tcp import BindAddress, TCP4ServerEndpoint, binding
+from twisted_compat.endpoints.tcp import BindAddress, TCP4ServerEndpoint, binding, try_only
 from twisted_compat.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted_compat.transport.tls_factory import TLSFactory
 from twisted_compat.vocabulary import vocabulary_of
@@ -33,7 +33,7 @@ class SSL4ServerEndpoint:
 
     :param reactor: an IReactorSSL.
     :param port: the port number; 0 lets the system choose.
-    :param sslContextFactory: says how to encrypt.
+    :param sslContextFactory: says how to encrypt, as ``reactor.listenSSL`` takes it.
     :param backlog: how many connections may wait to be accepted.
     :param interface: the address to listen at; "" for every IPv4 address of the machine.
     """
@@ -70,12 +70,13 @@ class SSL4ServerEndpoint:
 
 @implementer(IStreamClientEndpoint)
 class SSL4ClientEndpoint:
-    """Connects to a TCP port, and speaks TLS there. It is connected when TCP is, before the handshake.
+    """Connects to a TCP port, and speaks TLS there. It is connected when TCP is, before the handshake. Of a
+    host with a name, the IPv4 addresses are tried, one after the other.
 
     :param reactor: an IReactorSSL.
     :param host: the host's name or address.
     :param port: the port number.
-    :param sslContextFactory: says how to encrypt.
+    :param sslContextFactory: says how to encrypt, as ``reactor.connectSSL`` takes it.
     :param timeout: seconds until the attempt is given up; None for no limit of ours.
     :param bindAddress: an address of this machine to connect from, or a tuple of that and a port.
     """
@@ -110,7 +111,7 @@ class SSL4ClientEndpoint:
         return connect_by(self._reactor, protocolFactory, self._connect)
 
     def _connect(self, factory: Any) -> None:
-        self._reactor.connectSSL(
+        connector = self._reactor.connectSSL(
             self._host,
             self._port,
             factory=factory,
@@ -118,6 +119,7 @@ class SSL4ClientEndpoint:
             timeout=self._timeout,
             bindAddress=binding(self._bindAddress),
         )
+        try_only(self._reactor, connector, "IPv4Address")
 
 
 @implementer(IStreamClientEndpoint)

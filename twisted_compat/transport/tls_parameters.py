@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from zope.interface import providedBy
+
 from twisted_compat.interfaces import IProtocolNegotiationFactory
 from twisted_compat.transport.sockets import is_literal
 
@@ -40,9 +42,16 @@ def acceptable_protocols(factory: Any) -> list[bytes] | None:
 
     :returns: None if it leaves that to the context.
     """
-    if not IProtocolNegotiationFactory.providedBy(factory):
+    if not IProtocolNegotiationFactory.providedBy(factory) and not _negotiates_for_twisted(factory):
         return None
     return list(factory.acceptableProtocols() or ())
+
+
+def _negotiates_for_twisted(factory: Any) -> bool:
+    """Whether it provides the interface of that name in Twisted's words: our TLS may be on a transport of
+    those, too."""
+    name = IProtocolNegotiationFactory.__name__
+    return any(interface.__name__ == name for interface in providedBy(factory).flattened())
 
 
 def key_log() -> str | None:

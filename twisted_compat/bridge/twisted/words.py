@@ -39,18 +39,20 @@ TWISTED = Vocabulary(
 ALSO: dict[type[Any], tuple[Any, ...]] = {tcp.Connection: (interfaces.ITLSTransport,)}
 # Twisted's TLS needs pyOpenSSL: TwistedReactor says whether it is there.
 NOT = frozenset({"IReactorSSL"})
+NEED_PYOPENSSL = frozenset({"tls_pyopenssl", "tls_files", "tls_directory"})
+"""Modules that are imported where they are needed."""
 
 
 def declare() -> None:
     """Declare of the engine's classes that they implement, of Twisted's interfaces, those that have the names
     of ours."""
     classes: list[Any] = [facade.Facade, AsyncioReactor]
-    # Not those of TLS: here that is Twisted's, and some of them need pyOpenSSL.
+    # TLS is Twisted's here, but for what an endpoint of ours puts on a connection.
     rooms = [
         f"{package.__name__}.{module.name}"
         for package in (transport, endpoints)
         for module in iter_modules(package.__path__)
-        if not module.name.startswith("tls")
+        if module.name not in NEED_PYOPENSSL
     ]
     for module in (delayed_call, resolution, resolvers, *map(import_module, rooms)):
         classes += [thing for thing in vars(module).values() if isinstance(thing, type)]
