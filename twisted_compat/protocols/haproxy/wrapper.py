@@ -56,7 +56,7 @@ class HAProxyWrappingFactory:
         self.wrappedFactory = wrappedFactory
         self.header_timeout = header_timeout
         # Of either vocabulary: which one it is, is known when there is a connection.
-        for interface in providedBy(wrappedFactory):
+        for interface in providedBy(wrappedFactory).flattened():
             if interface.__name__ == IProtocolNegotiationFactory.__name__:
                 alsoProvides(self, interface)
                 self.acceptableProtocols = wrappedFactory.acceptableProtocols
