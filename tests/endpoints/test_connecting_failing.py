@@ -3,6 +3,7 @@ reactor."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,9 +24,10 @@ from tests.endpoints.attempts import (
 )
 from tests.support import until
 from tests.transport.peers import turns
-from tests.transport.recorders import Connecting, Recorder, errors_logged
+from tests.transport.recorders import Connecting, Recorder, descriptor_limit, errors_logged, fill_descriptors
 from tests.transport.unix_sockets import both_kinds, fired, make_reactor
 from twisted_compat import AsyncioReactor
+from twisted_compat.error import ConnectError
 
 pytestmark = pytest.mark.without_debug
 
@@ -169,6 +171,38 @@ async def test_what_is_no_protocol_fails_the_deferred(place: Place) -> None:
         (await place.accept()).close()
         await until(lambda: factory.calls == ["start", "build", "stop"])
         await over(before, reactor)
+
+
+async def test_the_log_names_the_protocol_that_raised(caplog: pytest.LogCaptureFixture) -> None:
+    class Raising(Recorder):
+        def connectionMade(self) -> None:
+            raise ZeroDivisionError
+
+        def __repr__(self) -> str:
+            return "<the one that raises>"
+
+    async with AsyncioReactor() as reactor:
+        with a_place("tcp4") as place:
+            await failed(place.client(reactor).connect(Connecting(Raising)), ZeroDivisionError)
+    (message,) = errors_logged(caplog)
+    assert message.startswith("connectionMade of <the one that raises> raised")
+
+
+async def test_no_descriptor_is_left(place: Place) -> None:
+    async with AsyncioReactor() as reactor:
+        before = held(reactor)
+        factory = Connecting()
+        endpoint = place.client(reactor)
+        with descriptor_limit(before[0] + 5):
+            used = fill_descriptors()
+            try:
+                await failed(endpoint.connect(factory), ConnectError)
+            finally:
+                for number in used:
+                    os.close(number)
+        assert factory.events == ["start", "stop"]
+        assert held(reactor) == before
+        assert (await fired(endpoint.connect(factory))).made
 
 
 # -- closing from within
