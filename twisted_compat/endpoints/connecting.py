@@ -79,8 +79,9 @@ class _WrappingFactory:
         self._wrappedFactory.doStart()
 
     def doStop(self) -> None:
-        """The program's factory goes out of use (IProtocolFactory)."""
-        self._wrappedFactory.doStop()
+        """The program's factory goes out of use (IProtocolFactory), which is the end of this one."""
+        factory, self._wrappedFactory = self._wrappedFactory, None  # it may know a protocol: leave no cycle
+        factory.doStop()
 
     def logPrefix(self) -> str:
         """The program's factory's name, for log lines (ILoggingContext)."""

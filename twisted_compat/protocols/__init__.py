@@ -1,1 +1,1 @@
-"""Ready-made wire protocols: lines (basic) so far."""
+"""Protocols that others build on: lines (``basic``), TLS (``tls``), and the PROXY protocol (``haproxy``)."""
