@@ -8,7 +8,10 @@ of Twisted's before anything of Twisted is, and ``global_reactor`` installs its 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 __all__ = ["Loader", "load_as_trial", "loader_of", "test_id"]
@@ -58,4 +61,25 @@ def load_as_trial(module: str) -> list[Any]:
     from twisted.trial.runner import TestLoader
 
     util.DEFAULT_TIMEOUT_DURATION = ASYNCHRONOUS_TEST_LIMIT
+    _give_hypothesis_time(module)
     return list(_iterateTests(TestLoader().loadByName(module)))
+
+
+def _give_hypothesis_time(module: str) -> None:
+    """Where a module's tests are hypothesis's, no slow machine makes one of them fail, and no chance."""
+    spec = _spec_of(module)
+    if spec is None or spec.origin is None or "hypothesis" not in Path(spec.origin).read_text("utf-8"):
+        return  # importing it takes a while
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "conformance", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("conformance")
+
+
+def _spec_of(module: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # not even its package; trial will say so
+        return None
