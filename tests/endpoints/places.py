@@ -50,8 +50,9 @@ async def connected(reactor: Any, description: str | bytes, protocol: Any = Reco
     """The protocol that has been connected to what this describes."""
     made = await fired(clientFromString(reactor, description).connect(Connecting(protocol)))
     assert made.made == 1
-    if not made.reasons and not hasattr(made.transport, "wrappedProtocol"):  # which Twisted's own TLS has
-        assert made.transport.protocol is made
+    # Twisted's own TLS has another name for it.
+    name = "wrappedProtocol" if hasattr(made.transport, "wrappedProtocol") else "protocol"
+    assert made.reasons or getattr(made.transport, name) is made
     return made
 
 
