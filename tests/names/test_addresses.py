@@ -9,7 +9,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from tests.names.resolving import SOON, failure_of, resolver_for
+from tests.names.resolving import failure_of, resolver_for
 from tests.names.server import Fake, reply
 from tests.support import within
 from twisted_compat.error import DNSLookupError
@@ -151,7 +151,7 @@ async def test_a_delegation_to_a_server_that_says_nothing_is_a_matter_of_time() 
     async with (
         Fake(lambda query: None, host="127.0.0.2") as below,
         Fake(serving([], {"b.": delegation("b.", "127.0.0.2")})) as top,
-        resolver_for(top, timeout=SOON) as resolver,
+        resolver_for(top, timeout=(0.3,)) as resolver,
     ):
         resolver._engine.port = below.address[1]
         failed = await failure_of(resolver.getHostByName("x.b"))

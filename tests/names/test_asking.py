@@ -12,7 +12,7 @@ import pytest
 
 from tests.names.resolving import SOON, addresses, failure_of, resolver_for
 from tests.names.server import CLOSE, Fake, reply
-from tests.support import free_port, within
+from tests.support import free_port, until, within
 from twisted_compat.defer import TimeoutError, gatherResults
 from twisted_compat.names import dns as numbers
 from twisted_compat.names import error
@@ -21,6 +21,12 @@ from twisted_compat.names.cache import Cache
 pytestmark = pytest.mark.without_debug
 
 A = "host. 60 IN A 192.0.2.1"
+ROUNDS = (
+    0.05,
+    0.2,
+    0.8,
+    3,
+)  # seconds: so that one server may say nothing, and the other be slow on a busy machine
 
 
 def good(query: dns.message.Message) -> Any:
@@ -60,7 +66,7 @@ async def test_where_one_server_has_no_answer_the_next_one_is_asked(bad: str) ->
     async with (
         Fake(BAD[bad], tcp=False) as first,
         Fake(good) as second,
-        resolver_for(first, second, timeout=SOON) as resolver,
+        resolver_for(first, second, timeout=ROUNDS) as resolver,
     ):
         assert addresses(await within(resolver.lookupAddress("host"))) == ["192.0.2.1"]
         assert len(first.asked) >= 1
@@ -104,7 +110,7 @@ async def test_who_says_nothing_is_asked_again_in_each_round_and_who_fails_is_no
     async with (
         Fake(silent) as silent_one,
         Fake(failing(dns.rcode.SERVFAIL)) as failing_one,
-        resolver_for(silent_one, failing_one, timeout=(0.02, 0.02, 0.02)) as resolver,
+        resolver_for(silent_one, failing_one, timeout=(0.1, 0.1, 0.1)) as resolver,
     ):
         assert type(await failure_of(resolver.lookupAddress("host"))) is error.DNSServerError
         assert (len(silent_one.asked), len(failing_one.asked)) == (3, 1)
@@ -121,8 +127,7 @@ async def test_an_answer_to_the_second_try_is_one() -> None:
 async def test_seconds_for_everything_end_it_whatever_the_rounds() -> None:
     async with Fake(silent) as one, Fake(silent) as other, resolver_for(one, other) as resolver:
         assert isinstance(await failure_of(resolver.lookupAddress("host", 0.05)), error.DNSQueryTimeoutError)
-        assert len(one.asked) >= 1
-        assert len(other.asked) >= 1
+        await until(lambda: one.asked)
 
 
 # Over TCP
@@ -134,14 +139,21 @@ async def test_a_cut_off_answer_is_asked_for_over_tcp() -> None:
         assert [how for how, _ in fake.asked] == ["udp", "tcp"]
 
 
-@pytest.mark.parametrize(
-    "tcp",
-    [silent, cut_off, lambda query: CLOSE, lambda query: b"short"],
-    ids=["silent", "cut", "closes", "short"],
-)
-async def test_where_tcp_does_not_work_either_it_is_an_error(tcp: Any) -> None:
-    async with Fake(cut_off, tcp=tcp) as fake, resolver_for(fake, timeout=SOON) as resolver:
-        assert isinstance(await failure_of(resolver.lookupAddress("host")), error.DNSQueryTimeoutError)
+NO_TCP: dict[str, tuple[Any, type[Exception]]] = {
+    "says nothing": (silent, error.DNSQueryTimeoutError),
+    "closes": (lambda query: CLOSE, error.DNSQueryTimeoutError),
+    "is cut off": (cut_off, error.DNSFormatError),
+    "talks nonsense": (lambda query: b"short", error.DNSFormatError),
+}
+
+
+@pytest.mark.parametrize("bad", NO_TCP)
+async def test_where_tcp_does_not_work_either_it_is_an_error(bad: str) -> None:
+    tcp, expected = NO_TCP[bad]
+    async with Fake(cut_off, tcp=tcp) as fake, resolver_for(fake, timeout=0.3) as resolver:
+        failed = await failure_of(resolver.lookupAddress("host"))
+        assert isinstance(failed, expected)
+        assert str(failed).startswith("host A: 127.0.0.1:")
 
 
 # Forged and stray answers
@@ -242,7 +254,7 @@ async def test_with_different_timeouts_it_is_not_the_same() -> None:
         two = [resolver.lookupAddress("host", timeout) for timeout in (SOON, (0.06,))]
         for one in two:
             assert isinstance(await failure_of(one), error.DNSQueryTimeoutError)
-        assert len(fake.asked) == 2
+        await until(lambda: len(fake.asked) == 2)
 
 
 # Answers that are kept
@@ -347,4 +359,4 @@ async def test_names_are_looked_for_along_the_search_list() -> None:
 async def test_along_the_search_list_a_server_that_says_nothing_is_the_end() -> None:
     async with Fake(silent) as fake, resolver_for(fake, search=["a", "b"], timeout=SOON) as resolver:
         assert isinstance(await failure_of(resolver.lookupAddress("host")), error.DNSQueryTimeoutError)
-        assert fake.names == ["host.a. A"]
+        await until(lambda: fake.names == ["host.a. A"])

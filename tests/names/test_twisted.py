@@ -43,7 +43,7 @@ async def test_deferreds_failures_errors_and_interfaces_are_twisteds() -> None:
         return reply(query, f"{name} 60 IN A 192.0.2.1") if query.question[0].rdtype == 1 else reply(query)
 
     async with Fake(handler) as fake, TwistedReactor() as reactor:
-        resolver = Resolver(servers=[fake.address], timeout=SOON, reactor=reactor, hosts=None)
+        resolver = Resolver(servers=[fake.address], reactor=reactor, hosts=None)
         for interface in (IResolver, IResolverSimple, IHostnameResolver):
             assert interface.providedBy(resolver)
         deferred = resolver.lookupAddress("host")
@@ -52,10 +52,10 @@ async def test_deferreds_failures_errors_and_interfaces_are_twisteds() -> None:
         failed = await result_of(resolver.lookupAddress("none"))
         assert isinstance(failed, Failure)
         assert failed.check(error.DNSNameError)
-        failed = await result_of(resolver.lookupAddress("silent"))
+        failed = await result_of(resolver.lookupAddress("silent", SOON))
         assert failed.check(defer.TimeoutError)
         assert failed.check(error.DNSQueryTimeoutError)
-        failed = await result_of(resolver.getHostByName("silent"))
+        failed = await result_of(resolver.getHostByName("silent", SOON))
         assert failed.check(defer.TimeoutError)
         assert failed.check(DNSLookupError)
         failed = await result_of(resolver.getHostByName("none"))

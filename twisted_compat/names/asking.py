@@ -23,12 +23,13 @@ from twisted_compat.names.config import Server
 from twisted_compat.names.patience import Patience
 from twisted_compat.names.sockets import Datagrams, Stream
 
-__all__ = ["TRIED_IN_VAIN", "Outcome", "Question", "Shared", "ask", "describe"]
+__all__ = ["UNREACHABLE", "UNREADABLE", "Outcome", "Question", "Shared", "ask", "describe"]
 
 PAYLOAD = 1232  # bytes, what dnspython and the servers of today take for safe over UDP
 
-# A server that ends with one of these is not asked again: it isn't there, or talks nonsense.
-TRIED_IN_VAIN = (OSError, EOFError, ValueError, dns.exception.DNSException)
+# A server that ends with one of these is not asked again: it isn't there; or talks nonsense.
+UNREACHABLE = (OSError, EOFError)
+UNREADABLE = (ValueError, dns.exception.DNSException)
 
 HEADER = 12  # bytes, RFC 1035, section 4.1.1
 
@@ -55,11 +56,13 @@ class Outcome:
     :ivar text: for an error: what each server did.
     :ivar message: the answer; without a usable one, the last that was none; None if no server said anything.
     :ivar age: the seconds that it was kept.
+    :ivar unreadable: whether a server said something that can't be read.
     """
 
     text: str
     message: dns.message.Message | None = None
     age: int = 0
+    unreadable: bool = False
 
     @property
     def code(self) -> int | None:
@@ -81,6 +84,7 @@ async def ask(question: Question, servers: tuple[Server, ...], patience: Patienc
     told: dict[Server, str] = {}
     usable = list(servers)
     failed: dns.message.Message | None = None
+    unreadable = False
     for number in patience.tries():
         to_ask = list(usable)
         for index, server in enumerate(to_ask):
@@ -93,7 +97,8 @@ async def ask(question: Question, servers: tuple[Server, ...], patience: Patienc
             except dns.exception.Timeout:
                 told[server] = "no answer in time"
                 continue
-            except TRIED_IN_VAIN as error:
+            except (*UNREACHABLE, *UNREADABLE) as error:
+                unreadable |= isinstance(error, UNREADABLE)
                 told[server] = str(error) or type(error).__name__
                 usable.remove(server)
                 continue
@@ -105,7 +110,7 @@ async def ask(question: Question, servers: tuple[Server, ...], patience: Patienc
             usable.remove(server)
         if not usable:
             break
-    return Outcome(_text(question, told), failed)
+    return Outcome(_text(question, told), failed, unreadable=unreadable)
 
 
 def _text(question: Question, told: dict[Server, str]) -> str:

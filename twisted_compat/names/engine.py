@@ -18,7 +18,7 @@ from twisted_compat.names.addresses import MOST_ALIASES, Found, Hosts, addresses
 from twisted_compat.names.asking import Outcome, Question, Shared, ask
 from twisted_compat.names.cache import Cache
 from twisted_compat.names.config import Configuration, Server, Settings
-from twisted_compat.names.dns import AAAA, ENAME, OK, PORT, A, Name, RRHeader
+from twisted_compat.names.dns import AAAA, EFORMAT, ENAME, OK, PORT, A, Name, RRHeader
 from twisted_compat.names.error import error_for, timeout_error
 from twisted_compat.names.naming import parse_name
 from twisted_compat.names.patience import Patience, Timeout
@@ -192,6 +192,8 @@ def _rank(outcome: Outcome) -> int:
 
 def _error(words: Vocabulary, outcome: Outcome) -> Exception:
     """The error for an outcome that is no answer; for a host without addresses one as well."""
+    if outcome.unreadable and outcome.message is None:
+        return error_for(EFORMAT, outcome.text, None)
     if outcome.message is None or outcome.code is None:
         return timeout_error(words, outcome.text)
     return error_for(outcome.code or ENAME, outcome.text, outcome.message)

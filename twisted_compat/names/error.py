@@ -44,7 +44,7 @@ class AuthoritativeDomainError(_Answered):
 
 
 class DNSFormatError(DomainError):
-    """The server couldn't read the question (FORMERR), or we couldn't read its zone."""
+    """The server couldn't read the question (FORMERR); or nobody gave an answer that can be read."""
 
 
 class DNSServerError(DomainError):

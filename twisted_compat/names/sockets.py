@@ -42,28 +42,39 @@ class _Ready:
         self.socket = socket.socket(self.family, kind)
         self.socket.setblocking(False)
 
-    async def readable(self) -> None:
-        await self._wait(self.loop.add_reader, self.loop.remove_reader)
-
-    async def writable(self) -> None:
-        await self._wait(self.loop.add_writer, self.loop.remove_writer)
-
-    async def _wait(self, add: Callable[..., Any], remove: Callable[[Any], Any]) -> None:
-        """Wait until the loop calls back.
+    async def receive(self, size: int) -> bytes:
+        """Wait, and read what is there. It waits even if there is something, so that a flood of messages
+        leaves the loop its turns.
 
         :raises dns.exception.Timeout: at the deadline.
         """
+        while True:
+            in_time = await self._wait(self.loop.add_reader, self.loop.remove_reader)
+            try:
+                return self.socket.recv(size)  # also if it is late, when it was we who had no time
+            except UNDER_WAY:
+                if not in_time:
+                    raise dns.exception.Timeout from None
+
+    async def writable(self) -> None:
+        """Wait until something can be written.
+
+        :raises dns.exception.Timeout: at the deadline.
+        """
+        if not await self._wait(self.loop.add_writer, self.loop.remove_writer):
+            raise dns.exception.Timeout
+
+    async def _wait(self, add: Callable[..., Any], remove: Callable[[Any], Any]) -> bool:
+        """Wait until the loop calls back; False: until the deadline."""
         number = self.socket.fileno()
         waiter: asyncio.Future[bool] = self.loop.create_future()
         timer = self.loop.call_at(self.deadline, _settle, waiter, False)
         add(number, _settle, waiter, True)
         try:
-            in_time = await waiter
+            return await waiter
         finally:
             timer.cancel()
             remove(number)
-        if not in_time:
-            raise dns.exception.Timeout
 
 
 def _settle(waiter: asyncio.Future[bool], in_time: bool) -> None:
@@ -104,12 +115,7 @@ class Datagrams:
         :raises dns.exception.Timeout: at the deadline.
         :raises OSError: where the system knows that nobody listens there.
         """
-        while True:
-            await self._ready.readable()  # always, so that a flood of messages leaves the loop its turns
-            try:
-                return self._ready.socket.recv(size), self._ready.destination
-            except UNDER_WAY:
-                continue
+        return await self._ready.receive(size), self._ready.destination
 
     async def __aexit__(self, *_: object) -> None:
         self._ready.socket.close()
@@ -153,12 +159,7 @@ class Stream:
 
     async def recv(self, size: int, timeout: float | None) -> bytes:
         """Receive some bytes; none when the server has closed."""
-        while True:
-            await self._ready.readable()
-            try:
-                return self._ready.socket.recv(size)
-            except UNDER_WAY:
-                continue
+        return await self._ready.receive(size)
 
     async def getpeername(self) -> Any:
         """The server's address: dnspython asks for it to know whether it is connected."""

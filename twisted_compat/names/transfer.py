@@ -14,7 +14,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from twisted_compat.names.asking import TRIED_IN_VAIN, Outcome, describe
+from twisted_compat.names.asking import UNREACHABLE, UNREADABLE, Outcome, describe
 from twisted_compat.names.config import Server
 from twisted_compat.names.patience import Patience
 from twisted_compat.names.sockets import Stream
@@ -34,6 +34,7 @@ async def transfer(
     loop = asyncio.get_running_loop()
     told = []
     failed: dns.message.Message | None = None
+    unreadable = False
     for index, server in enumerate(servers):
         seconds = patience.seconds(0, len(servers) - index, loop.time())
         if seconds <= 0:
@@ -42,14 +43,15 @@ async def transfer(
             message, records = await _from_one(loop, server, zone, loop.time() + seconds)
         except dns.exception.Timeout:
             told.append(f"{describe(server)}: not complete in time")
-        except TRIED_IN_VAIN as error:
+        except (*UNREACHABLE, *UNREADABLE) as error:
+            unreadable |= isinstance(error, UNREADABLE)
             told.append(f"{describe(server)}: {error or type(error).__name__}")
         else:
             told.append(f"{describe(server)}: {dns.rcode.to_text(message.rcode())}")
             if message.rcode() == dns.rcode.NOERROR:
                 return Outcome(f"{zone} AXFR: {told[-1]}", message), records
             failed = message
-    return Outcome(f"{zone} AXFR: " + "; ".join(told), failed), []
+    return Outcome(f"{zone} AXFR: " + "; ".join(told), failed, unreadable=unreadable), []
 
 
 async def _from_one(
