@@ -13,6 +13,7 @@ from tests.support import until
 from tests.transport.peers import turns
 from tests.transport.recorders import Recorder
 from twisted_compat import AsyncioReactor
+from twisted_compat.endpoints import connectProtocol
 from twisted_compat.protocol import ClientFactory
 from twisted_compat.vocabulary import NATIVE
 
@@ -165,3 +166,30 @@ async def test_an_endpoint_holds_nothing_of_what_it_has_made(place: Place) -> No
         attempt.results[0].transport.loseConnection()
         await attempt.over()
         assert await attempt.left() == [endpoint]
+
+
+@pytest.mark.parametrize("how", ["closed", "cancelled"])
+async def test_after_connecting_one_protocol(place: Place, how: str) -> None:
+    class One(Recorder):
+        def connectionLost(self, reason: Any = None) -> None:
+            ended.append(reason)
+
+    ended: list[Any] = []
+
+    def begin() -> Any:
+        connecting = connectProtocol(place.client(reactor), One())
+        connecting.addCallbacks(lambda protocol: weakref.ref(protocol.transport), ended.append)
+        if how == "cancelled":
+            connecting.cancel()
+        return connecting
+
+    async with AsyncioReactor() as reactor:
+        connecting = begin()
+        if how == "closed":
+            (await place.accept()).close()
+        await until(lambda: ended)
+        transport = connecting.result
+        assert transport is None or transport() is None
+        connecting = weakref.ref(connecting)
+        await turns()
+        assert connecting() is None
