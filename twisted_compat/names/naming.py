@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+import struct
 
 import dns.exception
 import dns.name
@@ -84,7 +85,7 @@ def parse_name(name: str | bytes | Name) -> dns.name.Name:
     try:
         text = "".join(chr(byte) if byte in PLAIN else f"\\{byte:03}" for byte in domainString(given))
         parsed = dns.name.from_text(text, None) if text else dns.name.root
-    except (UnicodeError, dns.exception.DNSException) as error:
+    except (UnicodeError, struct.error, dns.exception.DNSException) as error:  # struct: of \\300, until 2.9
         why = str(error).rstrip(".") or type(error).__name__
         raise DNSNameError(f"{given!r} can't be a domain name: {why}.") from error
     return parsed
