@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.endpoints.attempts import KINDS, Place, a_place, busy_place, ended, held, over
-from tests.support import until, within
+from tests.endpoints.attempts import KINDS, Place, a_place, busy_place, ended, held, outcome, over
+from tests.support import TWISTED_IS_INSTALLED, until, within
 from tests.transport.peers import turns
 from tests.transport.recorders import Connecting, Echo, Listening, Recorder, errors_logged
 from tests.transport.unix_sockets import both_kinds, make_reactor
 from twisted_compat import AsyncioReactor, as_future, reactor
-from twisted_compat.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted_compat.defer import CancelledError, ensureDeferred
+from twisted_compat.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol, serving
 from twisted_compat.error import ConnectingCancelledError, ConnectionRefusedError
 
 pytestmark = pytest.mark.without_debug
@@ -220,3 +221,65 @@ def test_an_endpoint_of_the_current_reactor_goes_from_loop_to_loop(loop_factory:
                 loop.run_until_complete(main())
             finally:
                 loop.close()
+
+
+# -- without a task
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "native",
+        pytest.param(
+            "twisted", marks=pytest.mark.skipif(not TWISTED_IS_INSTALLED, reason="Twisted is not installed")
+        ),
+    ],
+)
+def test_before_the_reactor_runs(loop_factory: Any, kind: str) -> None:
+    """As programs do that set everything up and then call ``reactor.run()``."""
+    kind_of_reactor: Any = AsyncioReactor
+    if kind == "twisted":
+        from twisted_compat.bridge.twisted import TwistedReactor as kind_of_reactor
+
+    loop = loop_factory()
+    reactor = kind_of_reactor(loop)
+    try:
+        factory = Listening(Echo)
+        ports = outcome(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory))
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", ports[0].getHost().port)
+        results = []
+        for _ in range(2):
+            connecting = endpoint.connect(Connecting())
+            results.append(outcome(connecting))
+            connecting.addBoth(lambda _: reactor.stop())
+            reactor.run(installSignalHandlers=False)
+        assert results[0][0].made and len(factory.protocols) == 1
+        assert results[1][0].check(reactor.vocabulary.error.ConnectionRefusedError)
+    finally:
+        loop.close()
+
+
+async def test_in_a_coroutine_that_a_deferred_stands_for() -> None:
+    async def main() -> Any:
+        async with serving(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"), Listening(Echo)) as port:
+            endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
+            return await endpoint.connect(Connecting())
+
+    async with AsyncioReactor() as reactor:
+        assert (await within(ensureDeferred(main()))).made
+
+
+async def test_the_deferred_of_such_a_coroutine_is_cancelled(nowhere: Place) -> None:
+    async def main() -> None:
+        await nowhere.client(reactor).connect(factory)
+
+    async with AsyncioReactor() as reactor:
+        before = held(reactor)
+        factory = Connecting()
+        deferred = ensureDeferred(main())
+        found = outcome(deferred)
+        await turns()
+        deferred.cancel()
+        await until(lambda: found)
+        assert found[0].check(CancelledError, ConnectingCancelledError)
+        assert held(reactor) == before and factory.events == ["start", "stop"]
