@@ -17,6 +17,8 @@ from tests import cancelling as c
 from tests.support import within
 from twisted_compat.defer import CancelledError, ensureDeferred
 
+pytestmark = pytest.mark.without_debug  # who is told what is the same in the loops' debug mode
+
 PAGE = Path(__file__).parents[1] / "docs" / "cancellation.md"
 IMPOSSIBLE = "–"  # noqa: RUF001
 SIDES = "*seen by*"

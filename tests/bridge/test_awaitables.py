@@ -36,6 +36,8 @@ from twisted_compat import as_deferred, as_future
 from twisted_compat.defer import CancelledError, Deferred, ensureDeferred, fail, succeed
 from twisted_compat.failure import DefaultException, Failure
 
+pytestmark = pytest.mark.without_debug  # nothing here asks whether the loop is in its debug mode
+
 # as_future.
 
 
