@@ -6,6 +6,7 @@ from ..model import Scenario
 from . import (
     broadcast,
     bulk,
+    connecting,
     datagrams,
     deferreds,
     echo,
@@ -33,6 +34,7 @@ _MODULES = (
     tls,
     broadcast,
     storm,
+    connecting,
     timers,
     deferreds,
     processes,
