@@ -222,6 +222,14 @@ async def test_from_an_address_that_this_machine_does_not_have() -> None:
         assert left.nothing()
 
 
+async def test_from_an_address_of_one_family_only_that_is_tried() -> None:
+    async with AsyncioReactor() as reactor:
+        reactor.installNameResolver(ToldNames("127.0.0.1", "::1"))
+        endpoint = HostnameEndpoint(reactor, "many.example", free_port(), bindAddress="127.0.0.7")
+        with pytest.raises(ConnectionRefusedError):
+            await within(endpoint.connect(Connecting()))
+
+
 # Failing
 
 
@@ -274,6 +282,16 @@ async def test_an_impossible_port() -> None:
         for host in ("127.0.0.1", "localhost"):
             with pytest.raises((OverflowError, ConnectError)):
                 await within(HostnameEndpoint(reactor, host, 65536).connect(Connecting()))
+
+
+@pytest.mark.parametrize("delay", [-1, "soon"])
+async def test_a_delay_that_is_none(delay: Any) -> None:
+    async with AsyncioReactor() as reactor:
+        left = Left(reactor)
+        endpoint = HostnameEndpoint(reactor, "localhost", 1, attemptDelay=delay)
+        with pytest.raises((TypeError, ValueError)):
+            await within(endpoint.connect(Connecting()))
+        assert left.nothing()
 
 
 async def test_a_factory_that_builds_no_protocol(caplog: pytest.LogCaptureFixture) -> None:

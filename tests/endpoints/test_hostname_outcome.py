@@ -90,8 +90,9 @@ def test_a_factory_that_refuses() -> None:
 
 
 def test_each_attempt_has_the_timeout_and_the_binding() -> None:
-    scene = Scene(A6, A4, timeout=7, bindAddress=("192.0.2.9", 1234)).begin()
-    scene.fail(A6, ConnectBindError())
+    scene = Scene(A4, A6, B4, timeout=7, bindAddress=("192.0.2.9", 1234)).begin()
+    scene.fail(A4, ConnectBindError())
+    assert scene.tried == [A4, B4]  # from there IPv6 can't be reached
     assert [attempt.timeout for attempt in scene.reactor.attempts] == [7, 7]
     assert [tuple(attempt.binding) for attempt in scene.reactor.attempts] == [("192.0.2.9", 1234)] * 2
     assert [attempt.port for attempt in scene.reactor.attempts] == [80, 80]
