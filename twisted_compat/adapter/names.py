@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from twisted_compat import interfaces
 from twisted_compat.adapter.hostnames import as_text
 from twisted_compat.adapter.resolution import DEFAULT_TIMEOUT, OneAddress, Timeout
 from twisted_compat.adapter.resolvers import (
@@ -79,7 +80,7 @@ class Names:
         self._asked_for_one = resolver
         if isinstance(resolver, ComplexResolverSimplifier):
             self._name_resolver = resolver._nameResolver
-        elif self._vocabulary.interfaces.IHostnameResolver.providedBy(resolver):
+        elif self._provides(resolver, "IHostnameResolver"):
             self._name_resolver = resolver
             self._asked_for_one = self._simplified(resolver)  # its own answer may be of IPv6
         else:
@@ -113,8 +114,13 @@ class Names:
     def _simplified(self, resolver: Any) -> ComplexResolverSimplifier:
         return ComplexResolverSimplifier(resolver, self._vocabulary, self._reactor, self._lookups)
 
+    def _provides(self, resolver: Any, interface: str) -> bool:
+        """Whether it does in the reactor's words; or in ours, as the resolvers of this package."""
+        theirs = getattr(self._vocabulary.interfaces, interface)
+        return bool(theirs.providedBy(resolver) or getattr(interfaces, interface).providedBy(resolver))
+
     def _check(self, resolver: Any, interface: str, method: str) -> None:
-        if not getattr(self._vocabulary.interfaces, interface).providedBy(resolver):
+        if not self._provides(resolver, interface):
             raise TypeError(
                 f"{resolver!r} doesn't provide {interface}, which {method} needs. "
                 f"Write @implementer({interface}) above its class."

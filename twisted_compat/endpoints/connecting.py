@@ -37,13 +37,16 @@ def connect_by(reactor: Any, factory: Any, connect: Callable[..., Any], *args: A
 
     :param reactor: whose words are spoken.
     :param factory: the program's IProtocolFactory.
-    :param connect: such as ``reactor.connectTCP``. It is given ``args``, ``kwargs``, and a ``factory``.
+    :param connect: such as ``reactor.connectTCP``. It is given ``args``, ``kwargs``, and a ``factory``, and
+        returns the connector.
     :returns: a Deferred of the protocol. It fails with what ``connect`` raises, too.
     """
     words = vocabulary_of(reactor)
     wrapping = _WrappingFactory(factory, words)
     try:
-        connect(*args, factory=wrapping, **kwargs)
+        connector = connect(*args, factory=wrapping, **kwargs)
+        if not wrapping.was_started:  # a stranger's reactor, which tells nobody
+            wrapping.startedConnecting(connector)
     except Exception:
         if not wrapping._onConnection.called:
             wrapping._onConnection.errback(words.failure.Failure())
@@ -65,6 +68,7 @@ class _WrappingFactory:
         self._wrappedFactory = wrappedFactory
         self._words = words
         self._connector: Any = None
+        self.was_started = False
         self._has_protocol = False
         self._onConnection: Any = words.defer.Deferred(self._cancelled)
         if words.interfaces.IProtocolNegotiationFactory.providedBy(wrappedFactory):
@@ -89,6 +93,7 @@ class _WrappingFactory:
 
     def startedConnecting(self, connector: Any) -> None:
         """Remember how to end the attempt."""
+        self.was_started = True
         self._connector = connector
 
     def buildProtocol(self, addr: Any) -> Any:

@@ -136,6 +136,7 @@ class _Race:
         self._resolved = False
         self._attempts: list[Any] = []
         self._failure: Any = None
+        self._left_out = False
         self._timer: Any = None
         self._turn_is_over = False
         self._due = False
@@ -151,7 +152,7 @@ class _Race:
             self._at_stop = add_trigger("during", "shutdown", self._stopped)
         host, port = self._endpoint._hostBytes.decode("ascii"), self._endpoint._port
         if is_literal(host):
-            self._line.add(_version(host), (host, port))
+            self._add(host, port)
             self.resolutionComplete()
             return
         resolver = getattr(self._reactor, "nameResolver", None)
@@ -179,11 +180,9 @@ class _Race:
         host = getattr(address, "host", None)
         if self._over or self._resolved or not isinstance(host, str) or not is_literal(host):
             return
-        if self._endpoint.bound_to not in (None, _version(host)):
-            return
         scope = getattr(address, "scopeID", 0)
-        where = (f"{host}%{scope}" if scope and "%" not in host else host, address.port)
-        self._line.add(_version(host), where)
+        if not self._add(f"{host}%{scope}" if scope and "%" not in host else host, address.port):
+            return
         if self._due:
             self._next()
         elif self._has_begun():
@@ -193,6 +192,14 @@ class _Race:
             self._next()
         elif self._timer is None:
             self._timer = self._reactor.callLater(0, self._wait_for_ipv6)
+
+    def _add(self, host: str, port: int) -> bool:
+        """Put an address into the line; unless there is no way to it from the one that is bound to."""
+        if self._endpoint.bound_to not in (None, _version(host)):
+            self._left_out = True
+            return False
+        self._line.add(_version(host), (host, port))
+        return True
 
     def _wait_for_ipv6(self) -> None:
         """An IPv4 address was the first, and its turn is over."""
@@ -268,7 +275,12 @@ class _Race:
     # The end
 
     def _not_found(self) -> Any:
-        error = self._words.error.DNSLookupError(f"no address found for {self._endpoint._hostText!r}")
+        errors, host = self._words.error, self._endpoint._hostText
+        if self._left_out:
+            local = self._endpoint._bindAddress[0]
+            error = errors.ConnectBindError(string=f"{host!r} has no address of the version of IP of {local}")
+        else:
+            error = errors.DNSLookupError(f"no address found for {host!r}")
         return self._words.failure.Failure(error)
 
     def _cancelled(self, _: Any) -> None:

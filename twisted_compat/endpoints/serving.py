@@ -12,7 +12,8 @@ __all__ = ["serving"]
 
 @asynccontextmanager
 async def serving(endpoint: Any, factory: Any) -> AsyncIterator[Any]:
-    """Listen as long as the block runs. Connections that were accepted go on afterwards.
+    """Listen as long as the block runs, which is in an asyncio task. Connections that were accepted go on
+    afterwards.
 
     :param endpoint: an IStreamServerEndpoint, of this package or of Twisted.
     :param factory: builds a protocol for each connection.

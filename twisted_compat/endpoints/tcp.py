@@ -140,7 +140,7 @@ class _ClientEndpoint:
         """
         return connect_by(self._reactor, protocolFactory, self._connect)
 
-    def _connect(self, factory: Any) -> None:
+    def _connect(self, factory: Any) -> Any:
         self._check_host()
         connector = self._reactor.connectTCP(
             self._host,
@@ -150,6 +150,7 @@ class _ClientEndpoint:
             bindAddress=binding(self._bindAddress),
         )
         try_only(self._reactor, connector, self.KIND)
+        return connector
 
 
 class TCP4ClientEndpoint(_ClientEndpoint):

@@ -110,7 +110,7 @@ class SSL4ClientEndpoint:
         """
         return connect_by(self._reactor, protocolFactory, self._connect)
 
-    def _connect(self, factory: Any) -> None:
+    def _connect(self, factory: Any) -> Any:
         connector = self._reactor.connectSSL(
             self._host,
             self._port,
@@ -120,6 +120,7 @@ class SSL4ClientEndpoint:
             bindAddress=binding(self._bindAddress),
         )
         try_only(self._reactor, connector, "IPv4Address")
+        return connector
 
 
 @implementer(IStreamClientEndpoint)
