@@ -228,6 +228,11 @@ async def test_from_an_address_of_one_family_only_that_is_tried() -> None:
         endpoint = HostnameEndpoint(reactor, "many.example", free_port(), bindAddress="127.0.0.7")
         with pytest.raises(ConnectionRefusedError):
             await within(endpoint.connect(Connecting()))
+        reactor.installNameResolver(ToldNames("::1"))  # none fits: not that there was none
+        literal = HostnameEndpoint(reactor, "::1", free_port(), bindAddress="127.0.0.7")
+        for without_a_way in (endpoint, literal):
+            with pytest.raises(ConnectBindError):
+                await within(without_a_way.connect(Connecting()))
 
 
 # Failing
