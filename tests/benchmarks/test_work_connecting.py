@@ -45,7 +45,7 @@ def test_every_peer_does_every_kind(what: str, name: str, monkeypatch: pytest.Mo
 def test_who_is_refused_ends_the_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     port = nullcontext(free_port())
     monkeypatch.setattr(connecting, "accepting", lambda seconds, core: port)
-    with usable(name) as peer, pytest.raises(Exception, match="111|refused"):
+    with usable(name) as peer, pytest.raises(Exception, match=r"111|refused"):
         connecting.measure(peer, "connect-tcp", seconds=0)
 
 
