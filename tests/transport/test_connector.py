@@ -136,7 +136,7 @@ async def test_again_when_failed_and_when_stopped() -> None:
                 connector.port = port
             connector.connect()
             if len(factory.reasons) == 1:
-                reactor.callLater(0, connector.stopConnecting)
+                connector.stopConnecting()  # on this turn: on the next it may have been decided
 
         factory.again = again
         await connected(factory)
