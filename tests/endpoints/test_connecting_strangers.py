@@ -14,6 +14,8 @@ from tests.transport.unix_sockets import Halves, Receiver
 from twisted_compat.address import IPv4Address, UNIXAddress
 from twisted_compat.defer import Deferred
 from twisted_compat.endpoints import (
+    SSL4ClientEndpoint,
+    SSL4ServerEndpoint,
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
     UNIXClientEndpoint,
@@ -74,7 +76,19 @@ class Reactor:
         self.asked.append((args, options))
         return "a port"
 
-    listenUNIX = listenTCP
+    listenUNIX = listenSSL = listenTCP
+
+    def connectSSL(
+        self,
+        host: Any,
+        port: Any,
+        factory: Any,
+        contextFactory: Any,
+        timeout: Any = 30,
+        bindAddress: Any = None,
+    ) -> Any:
+        address = IPv4Address("TCP", host, port)
+        return self._connect(address, factory, contextFactory, timeout, bindAddress)
 
 
 ADDRESS = IPv4Address("TCP", "192.0.2.1", 80)
@@ -93,7 +107,12 @@ def endpoint(reactor: Reactor) -> Any:
 def test_a_client_asks_for_what_it_was_told(reactor: Reactor, endpoint: Any) -> None:
     assert isinstance(endpoint.connect(Connecting()), Deferred)
     UNIXClientEndpoint(reactor, "/run/it", 7, checkPID=1).connect(Connecting())
-    assert reactor.asked == [(ADDRESS, 5, ("192.0.2.7", 0)), (UNIXAddress("/run/it"), 7, 1)]
+    SSL4ClientEndpoint(reactor, "192.0.2.1", 80, "a context", 6, "192.0.2.8").connect(Connecting())
+    assert reactor.asked == [
+        (ADDRESS, 5, ("192.0.2.7", 0)),
+        (UNIXAddress("/run/it"), 7, 1),
+        (ADDRESS, "a context", 6, ("192.0.2.8", 0)),
+    ]
 
 
 def test_a_server_asks_for_what_it_was_told(reactor: Reactor) -> None:
@@ -101,11 +120,13 @@ def test_a_server_asks_for_what_it_was_told(reactor: Reactor) -> None:
     for server in (
         TCP4ServerEndpoint(reactor, 80, 3, "192.0.2.7"),
         UNIXServerEndpoint(reactor, "/run/it", 4, 0o600, True),
+        SSL4ServerEndpoint(reactor, 443, "a context", 5, "192.0.2.8"),
     ):
         assert outcome(server.listen(factory)) == ["a port"]
     assert reactor.asked == [
         ((80, factory), {"backlog": 3, "interface": "192.0.2.7"}),
         (("/run/it", factory), {"backlog": 4, "mode": 0o600, "wantPID": True}),
+        ((443, factory), {"contextFactory": "a context", "backlog": 5, "interface": "192.0.2.8"}),
     ]
 
 
@@ -171,6 +192,24 @@ def test_failures_are_told(reactor: Reactor, endpoint: Any) -> None:
     assert found[0].check(NoProtocol)
 
 
+def test_a_protocol_that_raises_fails_it(reactor: Reactor, endpoint: Any) -> None:
+    def fail(protocol: Any) -> None:
+        raise ZeroDivisionError
+
+    class Raising(Recorder):
+        on_made = staticmethod(fail)
+
+    found = outcome(endpoint.connect(Connecting(Raising)))
+    with pytest.raises(ZeroDivisionError):
+        reactor.factory.buildProtocol(ADDRESS).makeConnection(None)
+    assert found[0].check(ZeroDivisionError)
+
+
+def test_the_log_has_the_factorys_name(reactor: Reactor, endpoint: Any) -> None:
+    endpoint.connect(Connecting())
+    assert ILoggingContext.providedBy(reactor.factory) and reactor.factory.logPrefix() == "Connecting"
+
+
 def test_cancelling_stops_it(reactor: Reactor, endpoint: Any) -> None:
     connecting = endpoint.connect(Connecting())
     found = outcome(connecting)
@@ -179,6 +218,19 @@ def test_cancelling_stops_it(reactor: Reactor, endpoint: Any) -> None:
     assert reactor.told == ["stop"]
     reactor.factory.clientConnectionFailed(None, Failure(ValueError("as it was stopped")))
     assert len(found) == 1
+
+
+def test_a_reactor_that_only_returns_a_connector(reactor: Reactor) -> None:
+    class Silent(Reactor):
+        def _connect(self, address: Any, factory: Any, *options: Any) -> Any:
+            return Connector(address, self.told)
+
+    silent = Silent()
+    connecting = TCP4ClientEndpoint(silent, "192.0.2.1", 80).connect(Connecting())
+    found = outcome(connecting)
+    connecting.cancel()
+    assert found[0].check(ConnectingCancelledError) and found[0].value.address == ADDRESS
+    assert silent.told == ["stop"]
 
 
 def test_cancelled_while_the_protocol_is_built_there_is_none(reactor: Reactor, endpoint: Any) -> None:
@@ -202,7 +254,7 @@ def test_cancelled_before_it_is_told_it_closes(reactor: Reactor, endpoint: Any, 
 
     closed: list[str] = []
     if way == "abortConnection":
-        Transport.abortConnection = lambda self: closed.append(way)  # type: ignore[attr-defined]
+        Transport.abortConnection = lambda self: closed.append(way)
     connecting = endpoint.connect(Connecting())
     found = outcome(connecting)
     built = reactor.factory.buildProtocol(ADDRESS)
