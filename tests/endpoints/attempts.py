@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support import until, within
+from tests.support import DEADLINE, until, within
 from tests.transport.recorders import Recorder, resetting
 from tests.transport.unix_sockets import fired, full, socket_path
 from twisted_compat.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
@@ -106,6 +106,15 @@ class Place:
     async def accept(self) -> socket.socket:
         """Whom the next connection is from."""
         await until(self.is_asked)
+        return self.last
+
+    async def accept_at_once(self) -> socket.socket:
+        """The same, as soon as the kernel has connected them, whether or not the other end knows that."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + DEADLINE
+        while not self.is_asked():
+            assert loop.time() < deadline
+            await asyncio.sleep(0)
         return self.last
 
 

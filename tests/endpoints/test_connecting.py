@@ -93,10 +93,8 @@ async def test_nothing_comes_between_made_and_fired(place: Place, kind: str) -> 
         factory = Connecting(Told)
         connecting = place.client(reactor).connect(factory)
         connecting.addCallback(lambda protocol: protocol.order.append("fired") or protocol)
-        while not place.is_asked():
-            await asyncio.sleep(0)
-        place.last.sendall(b"welcome")
-        place.last.close()
+        with await place.accept_at_once() as peer:
+            peer.sendall(b"welcome")
         protocol = await fired(connecting)
         await until(lambda: protocol.reasons)
         assert protocol.order == ["made", "fired", "data", "lost"]
@@ -130,9 +128,7 @@ async def test_a_peer_that_resets_at_once(place: Place) -> None:
         before = held(reactor)
         factory = Connecting()
         connecting = outcome(place.client(reactor).connect(factory))
-        while not place.is_asked():
-            await asyncio.sleep(0)
-        reset(place.last)
+        reset(await place.accept_at_once())
         await until(lambda: connecting)
         if factory.protocols:
             assert connecting == factory.protocols

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -109,27 +108,6 @@ async def test_after_so_many_turns(place: Place, count: int) -> None:
         assert len(found) == 1
 
 
-async def test_once_the_kernel_has_connected() -> None:
-    """The server has accepted it, and even said something, before we hear of it."""
-    async with AsyncioReactor() as reactor:
-        with a_place("tcp4") as place:
-            before = held(reactor)
-            factory = Connecting()
-            connecting = place.client(reactor).connect(factory)
-            found = outcome(connecting)
-            while not reactor.getWriters():
-                await asyncio.sleep(0)
-            assert place.is_asked()
-            with place.last as peer:
-                peer.sendall(b"welcome")
-                assert not found
-                connecting.cancel()
-                cancelled(found, reactor)
-                assert await ended(peer) == b""
-            await over(before, reactor)
-            assert factory.events == ["start", "stop"] and not factory.protocols
-
-
 # -- names
 
 
@@ -166,6 +144,29 @@ async def test_while_the_name_is_looked_up(kind: str) -> None:
         resolver.receiver.resolutionComplete()
         await turns()
         assert held(reactor) == before and len(found) == 1
+
+
+async def test_once_the_kernel_has_connected() -> None:
+    """The server has accepted it, and even said something, before we hear of it."""
+    async with AsyncioReactor() as reactor:
+        resolver = Late()
+        reactor.installNameResolver(resolver)
+        with a_place("tcp4") as place:
+            before = held(reactor)
+            factory = Connecting()
+            connecting = TCP4ClientEndpoint(reactor, "some.name", place.where[1]).connect(factory)
+            found = outcome(connecting)
+            await until(lambda: resolver.receiver)
+            resolver.receiver.addressResolved(place.address(reactor))
+            resolver.receiver.resolutionComplete()
+            assert place.is_asked() and not found
+            with place.last as peer:
+                peer.sendall(b"welcome")
+                connecting.cancel()
+                cancelled(found, reactor)
+                assert await ended(peer) == b""
+            await over(before, reactor)
+            assert factory.events == ["start", "stop"] and not factory.protocols
 
 
 async def test_from_within_the_resolver() -> None:

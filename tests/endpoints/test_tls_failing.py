@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -166,9 +165,8 @@ async def test_a_peer_that_speaks_no_tls(certificates: Any) -> None:
             before = held(reactor)
             client = wrapClientTLS(certificates.client_context(), place.client(reactor))
             connecting = client.connect(Connecting(Ear))
-            while not place.is_asked():
-                await asyncio.sleep(0)
-            place.last.sendall(b"220 hello\r\n")
+            peer = await place.accept_at_once()
+            peer.sendall(b"220 hello\r\n")
             ear = await fired(connecting)
             await until(lambda: ear.lost)
             assert ear.events == ["made", "lost"] and not ear.received
