@@ -133,7 +133,9 @@ def bind9() -> Iterator[tuple[str, int]]:
             os.chown(directory, nobody, nobody)
         command = [program, "-g", "-n", "1", "-c", f"{directory}/named.conf"]
         with open(f"{directory}/log", "wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, user=nobody, cwd=directory)
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, user=nobody, group=nobody, cwd=directory
+            )
         try:
             _wait_until_it_answers(process, port, Path(directory, "log"))
             yield "127.0.0.1", port

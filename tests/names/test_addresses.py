@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import dns.message
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
 import pytest
 
 from tests.names.resolving import failure_of, resolver_for
@@ -14,6 +19,7 @@ from tests.names.server import Fake, reply
 from tests.support import within
 from twisted_compat.error import DNSLookupError
 from twisted_compat.names import addresses as module
+from twisted_compat.names import error
 from twisted_compat.names.addresses import has_route, of_both
 
 pytestmark = pytest.mark.without_debug
@@ -117,21 +123,60 @@ async def test_a_delegation_is_followed_to_the_servers_that_its_glue_names() -> 
 
 
 @pytest.mark.parametrize(
-    "referral",
+    ("referral", "asked"),
     [
-        delegation("b.", "127.0.0.1"),  # to itself: no further down
-        ((". 60 IN NS ns.b.",), ("ns.b. 60 IN A 127.0.0.1",)),
-        delegation("elsewhere.", "127.0.0.1"),
-        delegation("x.c.b.sibling.", "127.0.0.1"),
-        delegation("b."),  # without glue
-        (("b. 60 IN NS ns.b.",), ("other.b. 60 IN A 127.0.0.1",)),
+        (delegation("b.", "127.0.0.1"), 4),  # which says the same again: that is no further down
+        (((". 60 IN NS ns.b.",), ("ns.b. 60 IN A 127.0.0.1",)), 2),
+        (delegation("elsewhere.", "127.0.0.1"), 2),
+        (delegation("x.c.b.sibling.", "127.0.0.1"), 2),
+        (delegation("b."), 2),  # without glue
+        ((("b. 60 IN NS ns.b.",), ("other.b. 60 IN A 127.0.0.1",)), 2),
     ],
 )
-async def test_a_delegation_that_leads_nowhere_is_no_address(referral: Any) -> None:
+async def test_a_delegation_that_leads_nowhere_is_no_address(referral: Any, asked: int) -> None:
     async with Fake(serving([], {"b.": referral})) as fake, resolver_for(fake) as resolver:
         resolver._engine.port = fake.address[1]
         assert isinstance(await failure_of(resolver.getHostByName("x.c.b")), DNSLookupError)
-        assert len(fake.asked) <= 4
+        assert len(fake.asked) == asked
+
+
+async def test_an_authoritative_answer_is_no_delegation() -> None:
+    servers, glue = delegation("b.", "127.0.0.1")
+    async with (
+        Fake(lambda query: reply(query, authority=servers, additional=glue)) as fake,
+        resolver_for(fake) as resolver,
+    ):
+        resolver._engine.port = fake.address[1]
+        assert isinstance(await failure_of(resolver.getHostByName("x.b")), DNSLookupError)
+        assert len(fake.asked) == 2
+
+
+@pytest.mark.parametrize("rdclass", ["CH", "HS", "NONE"])
+async def test_records_of_other_classes_do_not_count(rdclass: str, caplog: pytest.LogCaptureFixture) -> None:
+    def handler(query: dns.message.Message) -> Any:
+        message = reply(query, authority=("b. 60 IN NS ns.b.",), flags=0)
+        for section, name, kind, wire in (
+            (message.answer, "x.b.", "A", b"\0\0\7"),
+            (message.answer, "x.b.", "AAAA", bytes(16)),
+            (message.answer, "x.b.", "CNAME", b"\1y\0"),
+            (message.authority, "b.", "NS", b"\2ns\1b\0"),
+            (message.authority, "b.", "SOA", b""),
+            (message.additional, "ns.b.", "A", b"\0\0\7"),
+        ):
+            cls, type = dns.rdataclass.from_text(rdclass), dns.rdatatype.from_text(kind)
+            section.append(dns.rrset.from_rdata(name, 60, dns.rdata.GenericRdata(cls, type, wire)))
+        return message
+
+    async with Fake(handler) as fake, resolver_for(fake) as resolver:
+        failed = await failure_of(resolver.getHostByName("x.b"))
+        assert isinstance(failed, DNSLookupError)
+        for method in (resolver.lookupAddress, resolver.lookupIPV6Address):
+            try:
+                answers, _, _ = await within(method("x.b"))
+            except error.DNSFormatError:
+                continue  # there are records that dnspython takes for a reason not to read the message
+            assert {type(header.payload).__name__ for header in answers} <= {"UnknownRecord", "Record_CNAME"}
+    assert not caplog.records
 
 
 async def test_delegations_ever_further_down_end_somewhere() -> None:
@@ -186,7 +231,7 @@ async def test_of_both_what_comes_first_says_how_long_the_other_has() -> None:
         assert events == [(1, ["1"]), "cancelled"]
 
 
-async def test_of_both_a_failure_ends_the_other() -> None:
+async def test_of_both_a_failure_ends_the_other(caplog: pytest.LogCaptureFixture) -> None:
     cancelled = asyncio.Event()
 
     async def look_up(rdtype: int) -> Any:
@@ -201,6 +246,10 @@ async def test_of_both_a_failure_ends_the_other() -> None:
     with pytest.raises(ZeroDivisionError):
         await within(of_both(look_up, [28, 1], lambda *_: None))
     assert cancelled.is_set()
+    with pytest.raises(ZeroDivisionError):  # and nothing is said of an error that nobody has asked for
+        await within(of_both(look_up, [1, 1], lambda *_: None))
+    gc.collect()
+    assert not caplog.records
 
 
 def test_there_is_a_route_to_oneself_but_not_through_what_is_not_there() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
+import threading
+from contextlib import suppress
 from typing import Any
 
 import dns.flags
@@ -14,8 +18,8 @@ from tests.names.resolving import SOON, addresses, failure_of, resolver_for
 from tests.names.server import CLOSE, Fake, reply
 from tests.support import free_port, until, within
 from twisted_compat.defer import TimeoutError, gatherResults
+from twisted_compat.names import asking, error, sharing
 from twisted_compat.names import dns as numbers
-from twisted_compat.names import error
 from twisted_compat.names.cache import Cache
 
 pytestmark = pytest.mark.without_debug
@@ -57,6 +61,7 @@ BAD: dict[str, Any] = {
     "is told of no such thing": failing(dns.rcode.NOTIMP),
     "talks nonsense": lambda query: b"nonsense, and quite a lot of it",
     "can't be read": unreadable,
+    "is longer than was asked for": lambda query: good(query).to_wire() + bytes(5000),
     "is cut off": cut_off,
 }
 
@@ -154,6 +159,8 @@ async def test_where_tcp_does_not_work_either_it_is_an_error(bad: str) -> None:
         failed = await failure_of(resolver.lookupAddress("host"))
         assert isinstance(failed, expected)
         assert str(failed).startswith("host A: 127.0.0.1:")
+        assert not str(failed).endswith(".")
+        assert "\n" not in str(failed)
 
 
 # Forged and stray answers
@@ -210,6 +217,60 @@ async def test_each_question_has_a_number_and_a_port_of_its_own() -> None:
         assert len(set(fake.peers)) > 1
 
 
+async def test_a_datagram_longer_than_was_asked_for_is_asked_for_over_tcp() -> None:
+    def long(query: dns.message.Message) -> Any:
+        return reply(query, *(f"host. 60 IN TXT {'x' * 200}{number}" for number in range(100, 130)))
+
+    async with Fake(long, tcp=good) as fake, resolver_for(fake) as resolver:
+        assert addresses(await within(resolver.lookupAddress("host"))) == ["192.0.2.1"]
+        assert [how for how, _ in fake.asked] == ["udp", "tcp"]
+
+
+def pointing(query: dns.message.Message) -> bytes:
+    """A chain of pointers in a NULL record, and many records whose names point to its end."""
+    wire = query.to_wire()
+    question = wire[: len(wire) - 11] if query.edns >= 0 else wire
+    start = len(question) + 11
+    chain = b"\0" + b"".join(
+        (0xC000 | start + max(0, 2 * number - 1)).to_bytes(2, "big") for number in range(8000)
+    )
+    end = (0xC000 | start + len(chain) - 2).to_bytes(2, "big")
+    records = [b"\0" + bytes([0, 10, 0, 1, 0, 0, 0, 60]) + len(chain).to_bytes(2, "big") + chain]
+    records += [end + bytes([0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1])] * 2900
+    header = wire[:2] + bytes([0x84, 0, 0, 1]) + len(records).to_bytes(2, "big") + bytes(4)
+    return header + question[12:] + b"".join(records)
+
+
+async def test_an_answer_that_points_and_points_is_not_followed_for_ever() -> None:
+    async with Fake(cut_off, tcp=pointing) as fake, resolver_for(fake, timeout=5) as resolver:
+        assert type(await failure_of(resolver.lookupAddress("host"))) is error.DNSFormatError
+
+
+async def test_who_always_has_something_to_say_is_listened_to_until_the_deadline_only() -> None:
+    """From another thread, for a flood in which there is always something to read."""
+    over = threading.Event()
+
+    def flood(server: socket.socket) -> None:
+        _, caller = server.recvfrom(9999)
+        while not over.is_set():
+            with suppress(OSError):
+                for _ in range(100):
+                    server.sendto(b"nothing to the point", caller)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=flood, args=(server,))
+        thread.start()
+        try:
+            async with resolver_for(server.getsockname(), timeout=SOON) as resolver:
+                assert isinstance(
+                    await failure_of(resolver.lookupAddress("host")), error.DNSQueryTimeoutError
+                )
+        finally:
+            over.set()
+            thread.join()
+
+
 # EDNS
 
 
@@ -255,6 +316,45 @@ async def test_with_different_timeouts_it_is_not_the_same() -> None:
         for one in two:
             assert isinstance(await failure_of(one), error.DNSQueryTimeoutError)
         await until(lambda: len(fake.asked) == 2)
+
+
+# Many questions
+
+
+async def test_only_so_many_questions_are_under_way_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "MOST_UNDER_WAY", 3)
+    async with Fake(silent) as fake, resolver_for(fake) as resolver:
+        deferreds = [resolver.lookupAddress(f"host{number}", 60) for number in range(5)]
+        await until(lambda: len(fake.asked) == 3)
+        impatient = resolver.lookupAddress("host7", 0.01)
+        failed = await failure_of(impatient)
+        assert isinstance(failed, error.DNSQueryTimeoutError)
+        assert "too many other questions" in str(failed)
+        deferreds[3].cancel()
+        deferreds[0].cancel()
+        await until(lambda: "host4. A" in fake.names)
+        assert len(fake.asked) == 4
+        for deferred in deferreds:
+            deferred.cancel()
+            await failure_of(deferred)
+
+
+async def test_without_sockets_it_waits_for_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "PAUSE", 0.001)
+    real, failures = asking.Datagrams, [errno.EMFILE, errno.ENFILE, errno.ENOBUFS]
+
+    def datagrams(*arguments: Any) -> Any:
+        if failures:
+            raise OSError(failures.pop(), "there are none")
+        return real(*arguments)
+
+    monkeypatch.setattr(asking, "Datagrams", datagrams)
+    async with Fake(good) as fake, resolver_for(fake) as resolver:
+        assert addresses(await within(resolver.lookupAddress("host"))) == ["192.0.2.1"]
+        failures += [errno.EMFILE] * 10_000
+        failed = await failure_of(resolver.lookupAddress("other", SOON))
+        assert isinstance(failed, error.DNSQueryTimeoutError)
+        assert "there are none" in str(failed)
 
 
 # Answers that are kept

@@ -6,10 +6,12 @@ from typing import Any
 
 import dns.message
 import dns.rcode
+import dns.rdata
+import dns.rrset
 import pytest
 
 from tests.names.server import reply
-from twisted_compat.names.cache import LONGEST, LONGEST_NEGATIVE, Cache, seconds_to_keep
+from twisted_compat.names.cache import LONGEST, LONGEST_NEGATIVE, Cache, seconds_to_keep, weight_of
 
 QUERY = dns.message.make_query("host.example.", "A")
 A = "host.example. 60 IN A 192.0.2.1"
@@ -81,3 +83,29 @@ def test_what_may_not_be_kept_is_not() -> None:
     cache = Cache(clock=Clock())
     cache.put("a", reply(QUERY))
     assert len(cache) == 0
+
+
+def large(records: int) -> Any:
+    message = reply(QUERY, *(f"host.example. 60 IN A 192.0.2.{number}" for number in range(records)))
+    return dns.message.from_wire(message.to_wire(max_size=65_535), one_rr_per_rrset=True)
+
+
+def test_large_answers_are_not_kept_and_others_only_as_long_as_there_is_room() -> None:
+    cache = Cache(weight=3 * weight_of(large(10)), clock=Clock())
+    cache.put("large", large(200))
+    assert len(cache) == 0
+    for key in range(9):
+        cache.put(key, large(10))
+        cache.put(key, large(10))
+    assert [key for key in range(9) if cache.get(key) is not None] == [6, 7, 8]
+    cache.put("small", large(1))
+    assert [key for key in range(9) if cache.get(key) is not None] == [7, 8]
+    cache.clear()
+    cache.put("again", large(10))
+    assert len(cache) == 1
+
+
+def test_what_is_no_soa_record_at_all_is_kept_for_no_time() -> None:
+    message = reply(QUERY, rcode=dns.rcode.NXDOMAIN)
+    message.authority.append(dns.rrset.from_rdata("example.", 60, dns.rdata.GenericRdata(254, 6, b"")))
+    assert seconds_to_keep(message) == 0

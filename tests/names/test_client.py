@@ -181,6 +181,8 @@ async def test_what_is_not_there_is_an_error_or_nothing(bind: Server) -> None:
         assert type(await failure_of(resolver.lookupAddress("a..b"))) is error.DNSNameError
         assert type(await failure_of(resolver.lookupAddress(7))) is TypeError  # type: ignore[arg-type]  # it is none
         assert type(await failure_of(resolver.lookupAddress(H, 0))) is ValueError
+        not_whole: Any = 1.5
+        assert "integer" in str(await failure_of(resolver.lookupRecord(H, 1, not_whole)))
 
 
 async def test_a_delegation_comes_with_its_glue(bind: Server) -> None:
@@ -202,6 +204,11 @@ def test_it_is_all_kinds_of_resolver() -> None:
 def test_servers_have_to_be_addresses() -> None:
     with pytest.raises(ValueError, match=r"not 'ns\.example'"):
         client.Resolver(servers=["ns.example"])
+    with pytest.raises(ValueError, match=r"Write servers=\['127\.0\.0\.1'\]"):
+        client.Resolver(servers="127.0.0.1")
+    with pytest.raises(ValueError, match="can't wait for 0 seconds"):
+        client.Resolver(timeout=0)
+    assert client.Resolver(timeout=()).timeout == client.Resolver().timeout
 
 
 # The functions

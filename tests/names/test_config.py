@@ -93,6 +93,11 @@ def test_a_file_that_has_changed_is_read_again(path: Path) -> None:
     assert configuration.settings(NATIVE).servers == (("127.0.0.1", 53),)
 
 
+def test_lines_end_at_line_feeds_only(path: Path) -> None:
+    settings = settings_of("# no\u2028nameserver 192.0.2.66\r\nnameserver 192.0.2.1\r\n", path)
+    assert settings.servers == (("192.0.2.1", 53),)
+
+
 def test_as_many_dots_as_it_needs_and_a_name_is_asked_for_as_it_is_first() -> None:
     suffixes = (dns.name.from_text("a.example"), dns.name.from_text("b"))
     two_dots = Settings(search=suffixes, dots=2)
@@ -115,6 +120,15 @@ def test_servers_are_addresses_perhaps_with_a_port() -> None:
     assert as_server("192.0.2.1") == as_server(b"192.0.2.1") == ("192.0.2.1", 53)
     assert as_server(("::1", 5353)) == as_server(["::1", 5353]) == ("::1", 5353)
     assert as_server("fe80::1%eth0") == ("fe80::1%eth0", 53)
-    for wrong in ("ns.example", ("::1", "53"), 7, b"\xff"):
+    for wrong in (
+        "ns.example",
+        ("::1", "53"),
+        7,
+        b"\xff",
+        ("::1", 0),
+        ("::1", 65536),
+        ("::1", True),
+        ("::1", 53, 1),
+    ):
         with pytest.raises(ValueError, match="A name server is an IP address"):
             as_server(wrong)

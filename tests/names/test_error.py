@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from tests.support import TWISTED_IS_INSTALLED
@@ -37,8 +39,22 @@ def test_a_timeout_is_one_of_deferreds_and_so_is_that_of_a_host() -> None:
     assert type(late) is error.DNSQueryTimeoutError
     assert isinstance(late, TimeoutError)
     assert str(late) == "text"
-    for cause in (late, None, error.DNSNameError("no")):
+    answer = object()
+    for cause in (late, None, error.DNSNameError("no", message=answer), error.ResolverError("no")):
         failed = error.lookup_error(NATIVE, "text", cause)
         assert isinstance(failed, DNSLookupError)
-        assert isinstance(failed, TimeoutError) == (cause is late)
+        assert str(failed) == "The host name could not be resolved: text."
+        assert (
+            isinstance(failed, TimeoutError)
+            == isinstance(failed, error.DNSQueryTimeoutError)
+            == (cause is late)
+        )
+        assert isinstance(failed, error.DNSNameError) == isinstance(cause, error.DNSNameError)
+        assert getattr(failed, "message", None) is getattr(cause, "message", None)
         assert failed.__cause__ is cause
+
+
+def test_errors_can_be_sent_elsewhere() -> None:
+    for one in (error.DNSQueryTimeoutError(3, "text"), error.DNSNameError("text")):
+        again = pickle.loads(pickle.dumps(one))
+        assert (type(again), again.args, vars(again)) == (type(one), one.args, vars(one))

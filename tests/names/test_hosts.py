@@ -38,6 +38,12 @@ def test_a_host_has_the_addresses_of_all_its_lines(path: Path) -> None:
     assert hosts.addresses("of", NATIVE) == []
 
 
+def test_lines_end_at_line_feeds_only(path: Path) -> None:
+    path.write_text("# no\u2028192.0.2.66 evil\r\n192.0.2.1 good\r\n", encoding="utf-8")
+    assert HostsFile(path).addresses("evil", NATIVE) == []
+    assert HostsFile(path).addresses("good", NATIVE) == ["192.0.2.1"]
+
+
 def test_a_file_that_has_changed_is_read_again(path: Path) -> None:
     hosts = HostsFile(path)
     assert hosts.addresses("host", NATIVE) == ["192.0.2.7"]

@@ -31,7 +31,12 @@ def test_a_number_is_the_seconds_for_everything_in_which_each_server_has_its_tur
 
 
 def test_none_is_the_default() -> None:
-    assert Patience.of(None, DEFAULT, 7.0) == Patience.of((), DEFAULT, 0.0) == Patience.of(DEFAULT, 5, 0.0)
+    assert (
+        Patience.of(None, DEFAULT, 7.0)
+        == Patience.of((), DEFAULT, 0.0)
+        == Patience.of([], DEFAULT, 0.0)
+        == Patience.of(DEFAULT, 5, 0.0)
+    )
     assert Patience.of(None, 5.0, 7.0) == Patience.of(5, 5.0, 7.0)
 
 
@@ -40,7 +45,7 @@ def test_look_ups_wait_alike_whenever_they_began() -> None:
     assert Patience.of(5, DEFAULT, 0.0).key != Patience.of((5,), DEFAULT, 0.0).key
 
 
-@pytest.mark.parametrize("wrong", [0, -1, (1, 0), (-3,), 0.0])
-def test_less_than_some_time_is_an_error(wrong: Any) -> None:
+@pytest.mark.parametrize("wrong", [0, -1, (1, 0), (-3,), 0.0, "12", b"1", ("1",), float("nan"), float("inf")])
+def test_what_is_no_time_is_an_error(wrong: Any) -> None:
     with pytest.raises(ValueError, match="A look-up can't wait for"):
         Patience.of(wrong, DEFAULT, 0.0)

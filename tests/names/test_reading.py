@@ -174,6 +174,8 @@ def test_what_is_not_as_its_type_should_be_is_bytes() -> None:
 def test_types_of_other_classes_are_bytes_where_dnspython_knows_no_more() -> None:
     chaos = dns.rdata.from_wire(dns.rdataclass.CH, dns.rdatatype.TXT, b"\x01x", 0, 2)
     assert payload_of(chaos, TTL) == numbers.Record_TXT(b"x", ttl=TTL)
+    number = dns.rdata.from_wire(dns.rdataclass.CH, dns.rdatatype.A, b"\0\0\7", 0, 3)
+    assert payload_of(number, TTL) == numbers.UnknownRecord(b"\0\0\7", TTL)
     hesiod = dns.rdata.from_wire(dns.rdataclass.HS, dns.rdatatype.A, b"1234", 0, 4)
     assert payload_of(hesiod, TTL) == numbers.UnknownRecord(b"1234", TTL)
 

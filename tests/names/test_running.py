@@ -97,7 +97,7 @@ async def test_cancelled_in_any_state_it_fails_at_once_and_leaves_nothing(state:
             connection.abort()
         await nothing.is_left()
         deferred.cancel()
-        assert resolver._engine.shared._flights == resolver._running._groups == {}
+        assert resolver._engine.shared._loops == resolver._running._groups == {}
 
 
 async def test_cancelled_while_it_connects_it_leaves_nothing() -> None:
@@ -184,6 +184,30 @@ async def test_when_its_reactor_stops_a_look_up_fails_and_leaves_nothing() -> No
         for connection in fake.connections:
             connection.abort()
         await nothing.is_left()
+
+
+async def test_the_next_reactor_of_a_loop_ends_its_own_look_ups() -> None:
+    async with Fake(silent) as fake:
+        resolver = Resolver(servers=[fake.address], hosts=None)
+        for number in range(2):
+            async with AsyncioReactor():
+                deferred = resolver.lookupAddress("host")
+                if number:
+                    await until(lambda: fake.asked)
+            assert isinstance(await failure_of(deferred), ResolverError)
+    assert resolver._running._groups == {}
+
+
+async def test_in_another_thread_there_is_no_look_up() -> None:
+    async with resolver_for("127.0.0.1") as resolver:
+        resolver._reactor = current_reactor()
+        for method in (resolver.lookupAddress, resolver.getHostByName):
+            with pytest.raises(
+                RuntimeError, match=r"Write `reactor\.callFromThread\(resolver\.lookupAddress, "
+            ):
+                await asyncio.to_thread(method, "host")
+        with pytest.raises(RuntimeError, match="in another"):
+            await asyncio.to_thread(resolver.resolveHostName, Receiver(), "host")
 
 
 async def test_before_the_shutdown_names_can_still_be_looked_up() -> None:
@@ -275,6 +299,18 @@ async def test_a_reactor_that_tells_neither_loop_nor_events_will_do() -> None:
         resolver = Resolver(servers=[fake.address], hosts=None, reactor=object())
         assert addresses(await within(resolver.lookupAddress("host"))) == ["192.0.2.1"]
         assert running.loop_of(object()) is asyncio.get_running_loop()
+
+
+async def test_no_timer_stays_behind() -> None:
+    scheduled = getattr(asyncio.get_running_loop(), "_scheduled", [])  # uvloop doesn't tell
+
+    def timers() -> int:
+        return sum(not timer.cancelled() for timer in scheduled)
+
+    async with Fake(good) as fake, resolver_for(fake) as resolver:
+        before = timers()
+        await within(resolver.lookupAddress("host"))
+        assert timers() == before
 
 
 async def test_a_look_up_goes_without_the_collector_of_cycles() -> None:

@@ -29,7 +29,7 @@ async def result_of(deferred: Any) -> Any:
 async def test_deferreds_failures_errors_and_interfaces_are_twisteds() -> None:
     from twisted.internet import address, defer
     from twisted.internet.error import DNSLookupError
-    from twisted.internet.interfaces import IHostnameResolver, IResolver, IResolverSimple
+    from twisted.names import dns as theirs
     from twisted.python.failure import Failure
 
     from twisted_compat.bridge.twisted import TwistedReactor
@@ -44,8 +44,6 @@ async def test_deferreds_failures_errors_and_interfaces_are_twisteds() -> None:
 
     async with Fake(handler) as fake, TwistedReactor() as reactor:
         resolver = Resolver(servers=[fake.address], reactor=reactor, hosts=None)
-        for interface in (IResolver, IResolverSimple, IHostnameResolver):
-            assert interface.providedBy(resolver)
         deferred = resolver.lookupAddress("host")
         assert isinstance(deferred, defer.Deferred)
         assert addresses(await result_of(deferred)) == ["192.0.2.1"]
@@ -61,7 +59,10 @@ async def test_deferreds_failures_errors_and_interfaces_are_twisteds() -> None:
         failed = await result_of(resolver.getHostByName("none"))
         assert failed.check(DNSLookupError)
         assert not failed.check(defer.TimeoutError)
+        assert failed.check(error.DNSNameError)
         assert await result_of(resolver.getHostByName("::1")) == "::1"
+        for asked in (resolver.query(theirs.Query("host")), resolver.lookupAddress(theirs.Name("host"))):
+            assert addresses(await result_of(asked)) == ["192.0.2.1"]
         cancelled = resolver.lookupAddress("silent")
         cancelled.cancel()
         assert (await result_of(cancelled)).check(defer.CancelledError)

@@ -17,6 +17,8 @@ dnspython, which reads and writes the messages.
 ``asking``      private: one question to the servers, one after another
 ``transfer``    private: whole zones
 ``addresses``   private: the addresses of a host, behind aliases and delegations
+``sharing``     private: the questions that are under way, each once
+``slots``       private: and how many at the same time
 ``sockets``     private: UDP and TCP for dnspython, on the loop's readiness
 ``running``     private: look-ups under way, and their end with their reactor's
 ``record``      private: what a record is, and those that are one name
@@ -24,6 +26,7 @@ dnspython, which reads and writes the messages.
 ``naming``      private: domain names as bytes, as text and as dnspython has them
 ``reading``     private: from dnspython's records to ours
 ``generic``     private: the types of records that dnspython has no classes for
+``older``       private: what older versions of dnspython don't do
 ==============  =========================================================================================
 
 Needs dnspython: ``pip install 'twisted-compat[dns]'``.

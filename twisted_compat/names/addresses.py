@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdatatype
+import dns.rrset
 
 from twisted_compat.names.asking import USABLE, Outcome, Question
 from twisted_compat.names.config import Server
@@ -69,7 +70,7 @@ async def addresses_of(hosts: Hosts, name: dns.name.Name, rdtype: int) -> Found:
             return Found([], outcome)  # they lead back to where they began, or nowhere
         if found := _addresses_in(message, target, rdtype):
             return Found(found, outcome)
-        if message.rcode() == dns.rcode.NXDOMAIN or any(rrset.rdtype == SOA for rrset in message.authority):
+        if message.rcode() == dns.rcode.NXDOMAIN or _of(message.authority, SOA):
             return Found([], outcome)
         if target != name:
             name, servers, zone = target, hosts.servers, dns.name.root
@@ -88,7 +89,7 @@ def _end_of_aliases(
 
     :param seen: the names on the way, which become more.
     """
-    aliases = {rrset.name: rrset[0].target for rrset in message.answer if rrset.rdtype == CNAME}
+    aliases = {rrset.name: rrset[0].target for rrset in _of(message.answer, CNAME)}
     while name in aliases:
         name = aliases[name]
         if name in seen:
@@ -98,15 +99,21 @@ def _end_of_aliases(
 
 
 def _addresses_in(message: dns.message.Message, name: dns.name.Name, rdtype: int) -> list[str]:
-    found = [rrset for rrset in message.answer if rrset.rdtype == rdtype and rrset.name == name]
-    return [rdata.address for rrset in found for rdata in rrset]
+    return [rdata.address for rrset in _of(message.answer, rdtype) if rrset.name == name for rdata in rrset]
+
+
+def _of(section: list[dns.rrset.RRset], *rdtypes: int) -> list[Any]:
+    """The records of these types; a server may put those of any class into an answer."""
+    return [rrset for rrset in section if rrset.rdtype in rdtypes and rrset.rdclass == IN]
 
 
 def _referral(
     message: dns.message.Message, name: dns.name.Name, zone: dns.name.Name, port: int
 ) -> tuple[dns.name.Name, tuple[Server, ...]] | None:
     """The zone further down that the name is in, and its servers, as far as their addresses are told."""
-    delegations = [rrset for rrset in message.authority if rrset.rdtype == NS]
+    if message.flags & dns.flags.AA:  # it is the server's own zone, so there is nothing (RFC 1034, 4.3.2)
+        return None
+    delegations = _of(message.authority, NS)
     for zone_below in {rrset.name for rrset in delegations}:
         deeper = zone_below.is_subdomain(zone) and zone_below != zone
         if not deeper or not name.is_subdomain(zone_below):
@@ -114,8 +121,8 @@ def _referral(
         targets = {rdata.target for rrset in delegations if rrset.name == zone_below for rdata in rrset}
         glue = [
             rdata.address
-            for rrset in message.additional
-            if rrset.rdtype in (A, AAAA) and rrset.name in targets
+            for rrset in _of(message.additional, A, AAAA)
+            if rrset.name in targets
             for rdata in rrset
         ]
         if glue:
@@ -155,6 +162,9 @@ async def of_both(
             task.cancel()
         if left:
             await asyncio.wait(left)
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()  # of two, one is raised
 
 
 def has_route(address: str) -> bool:

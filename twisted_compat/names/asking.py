@@ -1,12 +1,9 @@
-"""One question to the servers, one after another and round after round, until one has an answer.
-
-A question that is under way already is not asked again: whoever has the same one waits for the same answer.
-"""
+"""One question to the servers, one after another and round after round, until one has an answer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
+import errno
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,12 +20,16 @@ from twisted_compat.names.config import Server
 from twisted_compat.names.patience import Patience
 from twisted_compat.names.sockets import Datagrams, Stream
 
-__all__ = ["UNREACHABLE", "UNREADABLE", "Outcome", "Question", "Shared", "ask", "describe"]
+__all__ = ["UNREACHABLE", "UNREADABLE", "Outcome", "Question", "ask", "describe", "said"]
 
 PAYLOAD = 1232  # bytes, what dnspython and the servers of today take for safe over UDP
+LONGEST = 4096  # bytes of a datagram that are read; a longer one was not asked for
 
 # A server that ends with one of these is not asked again: it isn't there; or talks nonsense.
 UNREACHABLE = (OSError, EOFError)
+# But this is not the server's fault: wait, as others may give theirs back.
+SHORT_OF_SOCKETS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+PAUSE = 0.05  # seconds
 UNREADABLE = (ValueError, dns.exception.DNSException)
 
 HEADER = 12  # bytes, RFC 1035, section 4.1.1
@@ -70,6 +71,11 @@ class Outcome:
         return None if self.message is None else int(self.message.rcode())
 
 
+def said(error: Exception) -> str:
+    """What an error says, in one line without a dot, to be put into a sentence."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
 def describe(server: Server) -> str:
     host, port = server
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -93,14 +99,15 @@ async def ask(question: Question, servers: tuple[Server, ...], patience: Patienc
                 usable.clear()
                 break
             try:
-                message = await _exchange(loop, server, question, loop.time() + seconds)
+                message = await _once_there_are_sockets(loop, server, question, loop.time() + seconds)
             except dns.exception.Timeout:
                 told[server] = "no answer in time"
                 continue
             except (*UNREACHABLE, *UNREADABLE) as error:
                 unreadable |= isinstance(error, UNREADABLE)
-                told[server] = str(error) or type(error).__name__
-                usable.remove(server)
+                told[server] = said(error)
+                if not _is_shortage(error):
+                    usable.remove(server)
                 continue
             code = message.rcode()
             told[server] = dns.rcode.to_text(code)
@@ -115,6 +122,22 @@ async def ask(question: Question, servers: tuple[Server, ...], patience: Patienc
 
 def _text(question: Question, told: dict[Server, str]) -> str:
     return f"{question}: " + "; ".join(f"{describe(server)}: {what}" for server, what in told.items())
+
+
+def _is_shortage(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in SHORT_OF_SOCKETS
+
+
+async def _once_there_are_sockets(
+    loop: asyncio.AbstractEventLoop, server: Server, question: Question, deadline: float
+) -> dns.message.Message:
+    while True:
+        try:
+            return await _exchange(loop, server, question, deadline)
+        except OSError as error:
+            if not _is_shortage(error) or loop.time() + PAUSE >= deadline:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 async def _exchange(
@@ -146,11 +169,11 @@ async def _send(
         async with Datagrams(loop, server, deadline) as socket:
             await dns.asyncquery.send_udp(socket, query, None)
             while True:
-                data, _ = await socket.recvfrom(65_535, None)
+                data, _ = await socket.recvfrom(LONGEST + 1, None)
                 message = _read(query, data)
                 if message is not None:
                     return message
-    except dns.message.Truncated:
+    except (dns.message.Truncated, _TooLong):
         pass
     async with Stream(loop, server, deadline) as stream:
         await stream.connect()
@@ -160,13 +183,20 @@ async def _send(
     return message
 
 
+class _TooLong(Exception):
+    pass
+
+
 def _read(query: dns.message.QueryMessage, data: bytes) -> dns.message.Message | None:
     """The answer in a datagram; None if it is none to this question, for the true one may still come.
 
     :raises dns.message.Truncated: if it was too long for a datagram.
+    :raises _TooLong: if it is longer than was asked for. What one datagram may cost has a limit so.
     """
     if len(data) < HEADER or int.from_bytes(data[:2], "big") != query.id:
         return None
+    if len(data) > LONGEST:
+        raise _TooLong
     try:
         message = dns.message.from_wire(data, one_rr_per_rrset=True, raise_on_truncation=True)
     except dns.message.Truncated as error:
@@ -174,55 +204,3 @@ def _read(query: dns.message.QueryMessage, data: bytes) -> dns.message.Message |
             raise
         return None
     return message if query.is_response(message) else None
-
-
-class _Flight:
-    """A question under way, and how many wait for it."""
-
-    def __init__(self, task: asyncio.Task[Outcome]) -> None:
-        self.task = task
-        self.waiters = 0
-
-
-class Shared:
-    """Questions under way, each once, whoever waits. One that nobody waits for any more is given up."""
-
-    def __init__(self) -> None:
-        self._flights: dict[asyncio.AbstractEventLoop, dict[Hashable, _Flight]] = {}
-
-    async def get(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
-        """Wait for the outcome of a question.
-
-        :param key: what the same questions have in common.
-        :param make: a coroutine function that asks it.
-        """
-        loop = asyncio.get_running_loop()
-        flights = self._flights_on(loop)
-        flight = flights.get(key)
-        if flight is None:
-            flight = flights[key] = _Flight(loop.create_task(make()))
-        task = flight.task
-        flight.waiters += 1
-        try:
-            await asyncio.wait((task,))  # not the task itself, which our being cancelled must not reach
-        finally:
-            flight.waiters -= 1
-            if not flight.waiters:
-                if flights.get(key) is flight:
-                    del flights[key]
-                if not flights and self._flights.get(loop) is flights:
-                    del self._flights[loop]
-                if not task.done():
-                    task.cancel()
-                    await asyncio.wait((task,))
-        return task.result()
-
-    def cancel_all(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give up every question on a loop, so that its sockets are closed on the next turn."""
-        for flight in self._flights.pop(loop, {}).values():
-            flight.task.cancel()
-
-    def _flights_on(self, loop: asyncio.AbstractEventLoop) -> dict[Hashable, _Flight]:
-        for other in [known for known in self._flights if known.is_closed()]:
-            del self._flights[other]
-        return self._flights.setdefault(loop, {})

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import dns.message
 import dns.rcode
@@ -15,21 +15,36 @@ import dns.rdatatype
 __all__ = ["Cache", "seconds_to_keep"]
 
 SIZE = 2_000  # answers
+WEIGHT = 16 << 20  # bytes of memory for all of them, roughly
+HEAVIEST = 64 << 10  # bytes for one of them: some hundred records
+RECORD = 600  # bytes that dnspython needs for a record, besides those on the wire
 LONGEST = 7 * 86_400  # seconds; RFC 8767, section 4
 LONGEST_NEGATIVE = 3 * 3_600  # seconds; RFC 2308, section 5
 
 
+class _Entry(NamedTuple):
+    message: dns.message.Message
+    since: float
+    until: float
+    weight: int
+
+
 class Cache:
-    """The answers that were used last.
+    """The answers that were used last. Very large ones are not kept.
 
     :param size: how many at most.
+    :param weight: how many bytes of memory at most, roughly.
     :param clock: seconds, from whenever.
     """
 
-    def __init__(self, size: int = SIZE, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, size: int = SIZE, weight: int = WEIGHT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._size = size
+        self._most = weight
         self._clock = clock
-        self._kept: OrderedDict[Hashable, tuple[dns.message.Message, float, float]] = OrderedDict()
+        self._weight = 0
+        self._kept: OrderedDict[Hashable, _Entry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -39,28 +54,42 @@ class Cache:
         entry = self._kept.get(key)
         if entry is None:
             return None
-        message, since, until = entry
         now = self._clock()
-        if now >= until:
-            del self._kept[key]
+        if now >= entry.until:
+            self._drop(key)
             return None
         self._kept.move_to_end(key)
-        return message, int(now - since)
+        return entry.message, int(now - entry.since)
 
     def put(self, key: Hashable, message: dns.message.Message) -> None:
         """Keep an answer, if it may be kept."""
         seconds = seconds_to_keep(message)
-        if seconds <= 0:
+        weight = weight_of(message)
+        if seconds <= 0 or weight > HEAVIEST:
             return
+        self._drop(key)
         now = self._clock()
-        self._kept.pop(key, None)
-        self._kept[key] = message, now, now + seconds
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        self._kept[key] = _Entry(message, now, now + seconds, weight)
+        self._weight += weight
+        while len(self._kept) > self._size or self._weight > self._most:
+            self._drop(next(iter(self._kept)))
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
+        self._weight = 0
+
+    def _drop(self, key: Hashable) -> None:
+        entry = self._kept.pop(key, None)
+        if entry is not None:
+            self._weight -= entry.weight
+
+
+def weight_of(message: dns.message.Message) -> int:
+    """About how many bytes of memory an answer takes."""
+    sections = (message.answer, message.authority, message.additional)
+    records = sum(len(rrset) for section in sections for rrset in section)
+    return len(getattr(message, "wire", None) or b"") + RECORD * records
 
 
 def seconds_to_keep(message: dns.message.Message) -> int:
@@ -86,4 +115,4 @@ def _is_soa(rrset: Any) -> bool:
 
 
 def _minimum(rrset: Any) -> int:
-    return int(rrset[0].minimum)
+    return int(getattr(rrset[0], "minimum", 0))  # another class has only the bytes

@@ -60,10 +60,11 @@ def as_server(given: Any) -> Server:
 
     :raises ValueError: if it is neither.
     """
-    host, port = given if isinstance(given, (tuple, list)) else (given, PORT)
+    host, port, *more = given if isinstance(given, (tuple, list)) and len(given) > 1 else (given, PORT)
     if isinstance(host, bytes):
         host = host.decode("ascii", "replace")
-    if not isinstance(host, str) or not dns.inet.is_address(host) or not isinstance(port, int):
+    is_port = type(port) is int and 0 < port < 65_536
+    if more or not is_port or not isinstance(host, str) or not dns.inet.is_address(host):
         raise ValueError(
             f"A name server is an IP address, or an IP address and a port, not {given!r}. "
             "Write, for example, servers=[('192.0.2.53', 53)]."
@@ -124,7 +125,7 @@ def file_state(path: Path | None) -> Any:
 def _read(path: Path, words: Vocabulary) -> Settings:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+            lines = file.read().split("\n")  # at no other characters
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             words.log.warning("%r can't be read: %s. The name server on this machine is asked.", path, error)

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import index
 
 import dns.flags
 import dns.message
@@ -15,7 +16,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from twisted_compat.names.addresses import MOST_ALIASES, Found, Hosts, addresses_of, has_route, of_both
-from twisted_compat.names.asking import Outcome, Question, Shared, ask
+from twisted_compat.names.asking import Outcome, Question, ask
 from twisted_compat.names.cache import Cache
 from twisted_compat.names.config import Configuration, Server, Settings
 from twisted_compat.names.dns import AAAA, EFORMAT, ENAME, OK, PORT, A, Name, RRHeader
@@ -23,6 +24,8 @@ from twisted_compat.names.error import error_for, timeout_error
 from twisted_compat.names.naming import parse_name
 from twisted_compat.names.patience import Patience, Timeout
 from twisted_compat.names.reading import headers
+from twisted_compat.names.sharing import Shared
+from twisted_compat.names.slots import Slots
 from twisted_compat.names.transfer import transfer
 from twisted_compat.vocabulary import Vocabulary
 
@@ -62,7 +65,7 @@ class Engine:
         :raises DNSQueryTimeoutError: if no server gave one in time.
         """
         patience = self._patience(timeout)
-        parsed = parse_name(name)
+        parsed, type, cls = parse_name(name), index(type), index(cls)
         settings = self._config.settings(words)
         outcomes = []
         for candidate in settings.candidates(parsed):
@@ -79,7 +82,9 @@ class Engine:
 
     async def zone(self, words: Vocabulary, name: NameGiven, timeout: Timeout | None) -> Records:
         """All records of a zone, as the first section; raises as :meth:`records`."""
-        patience = self._patience(ZONE_TIMEOUT if timeout is None else timeout)
+        timeout = ZONE_TIMEOUT if timeout is None or timeout == () else timeout
+        # Each server is asked once, and has the time of all rounds.
+        patience = self._patience((sum(timeout),) if isinstance(timeout, Sequence) else timeout)
         zone = parse_name(name)
         servers = self._config.settings(words).servers
         outcome, rrsets = await transfer(zone.derelativize(dns.name.root), servers, patience)
@@ -152,13 +157,18 @@ class Engine:
             message, age = kept
             return Outcome(f"{question}: {rcode_text(message)}, as was answered before", message, age)
 
-        async def asked() -> Outcome:
+        async def asked(slots: Slots) -> Outcome:
             order = servers
             if settings.rotate:
                 self._turn += 1
                 first = self._turn % len(servers)
                 order = servers[first:] + servers[:first]
-            outcome = await ask(question, order, patience)
+            if not await slots.take(None if patience.total is None else patience.deadline):
+                return Outcome(f"{question}: not asked in time, as too many other questions were under way")
+            try:
+                outcome = await ask(question, order, patience)
+            finally:
+                slots.give()
             if keep and outcome.message is not None:
                 self.cache.put(key, outcome.message)
             return outcome
@@ -196,4 +206,6 @@ def _error(words: Vocabulary, outcome: Outcome) -> Exception:
         return error_for(EFORMAT, outcome.text, None)
     if outcome.message is None or outcome.code is None:
         return timeout_error(words, outcome.text)
-    return error_for(outcome.code or ENAME, outcome.text, outcome.message)
+    if outcome.code == OK:
+        return error_for(ENAME, f"{outcome.text}, but no address", outcome.message)
+    return error_for(outcome.code, outcome.text, outcome.message)

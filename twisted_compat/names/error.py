@@ -77,6 +77,9 @@ class DNSQueryTimeoutError(TimeoutError):
         super().__init__(*args)
         self.id = id
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.id, *self.args)
+
 
 class ResolverError(Exception):
     """The resolver itself ended the look-up, as its reactor stopped."""
@@ -110,15 +113,19 @@ def _timeout_class(of_deferreds: type[Any]) -> Any:
 
 
 def lookup_error(words: Vocabulary, text: str, cause: BaseException | None = None) -> Exception:
-    """The DNSLookupError of the reactor's vocabulary; if it is a matter of time, also its TimeoutError."""
+    """The DNSLookupError of the reactor's vocabulary, which is also what it is because of: a DNSNameError,
+    for example, or for a matter of time the ``TimeoutError`` of the Deferreds."""
     kind: Any = words.error.DNSLookupError
-    if isinstance(cause, DNSQueryTimeoutError):
-        kind = _lookup_timeout_class(kind, words.defer.TimeoutError)
-    error: Exception = kind(text)
+    if isinstance(cause, (DomainError, DNSQueryTimeoutError)):
+        both: Any = type(cause)
+        error: Exception = _lookup_class(kind, both)(text)
+        vars(error).update(vars(cause))
+    else:
+        error = kind(text)
     error.__cause__ = cause
     return error
 
 
-@lru_cache(maxsize=8)
-def _lookup_timeout_class(lookup_error: type[Any], of_deferreds: type[Any]) -> Any:
-    return type("LookupTimeout", (lookup_error, of_deferreds), {})
+@lru_cache(maxsize=32)
+def _lookup_class(lookup_error: type[Any], cause: type[Any]) -> Any:
+    return type(lookup_error.__name__, (lookup_error, cause), {})

@@ -38,7 +38,7 @@ class HostsFile:
         found: dict[str, list[str]] = {}
         try:
             with open(self._path or "", encoding="utf-8", errors="replace") as file:
-                lines = file.read().splitlines()
+                lines = file.read().split("\n")  # at no other characters
         except OSError as error:
             words.log.warning("%r can't be read: %s. It is as if it were empty.", self._path, error)
             return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import string
 import struct
+from typing import Any
 
 import dns.exception
 import dns.name
@@ -78,14 +79,16 @@ def name_of(name: dns.name.Name) -> Name:
 def parse_name(name: str | bytes | Name) -> dns.name.Name:
     """The name as dnspython's, which is absolute only if it ended with a dot, or is the root.
 
+    :param name: text, bytes, or what has one of them for its ``name``: ours or Twisted's.
     :raises DNSNameError: if it can't be a domain name.
     :raises TypeError: if it isn't even a string.
     """
-    given = name.name if isinstance(name, Name) else name
+    given: Any = getattr(name, "name", name)
     try:
         text = "".join(chr(byte) if byte in PLAIN else f"\\{byte:03}" for byte in domainString(given))
         parsed = dns.name.from_text(text, None) if text else dns.name.root
+        parsed.derelativize(dns.name.root)  # with the dot at its end it may be too long
     except (UnicodeError, struct.error, dns.exception.DNSException) as error:  # struct: of \\300, until 2.9
-        why = str(error).rstrip(".") or type(error).__name__
+        why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise DNSNameError(f"{given!r} can't be a domain name: {why}.") from error
     return parsed

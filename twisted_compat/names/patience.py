@@ -35,18 +35,16 @@ class Patience:
         :param now: by the loop's clock.
         :raises ValueError: if it is nothing of that.
         """
-        rounds = tuple(default) if isinstance(default, Sequence) else (default,)
-        if timeout is None or timeout == ():
+        rounds = _rounds(default)
+        if timeout is None or _is_empty(timeout):
             timeout = default
-        if isinstance(timeout, Sequence):
-            patience = cls(tuple(map(float, timeout)))
-        else:
+        if isinstance(timeout, (int, float)):
             patience = cls(rounds, float(timeout), now + timeout)
-        if min(*patience.rounds, patience.total or 1.0) <= 0 or patience.total == 0:
-            raise ValueError(
-                f"A look-up can't wait for {timeout!r} seconds. "
-                "Write seconds, such as timeout=10, or some for each round, such as timeout=(1, 3, 11)."
-            )
+        else:
+            patience = cls(_rounds(timeout))
+        numbers = patience.rounds if patience.total is None else (*rounds, patience.total)
+        if not all(0 < seconds < float("inf") for seconds in numbers):  # which "not a number" isn't either
+            raise _wrong(timeout)
         return patience
 
     @property
@@ -71,3 +69,22 @@ class Patience:
             left = self.deadline - now
             seconds = min(seconds, left / left_to_ask) if left > LEAST else 0.0
         return seconds
+
+
+def _is_empty(timeout: Timeout) -> bool:
+    return isinstance(timeout, Sequence) and not timeout
+
+
+def _rounds(timeout: Timeout) -> tuple[float, ...]:
+    if isinstance(timeout, (int, float)):
+        return (float(timeout),)
+    if isinstance(timeout, (str, bytes)) or not all(isinstance(seconds, (int, float)) for seconds in timeout):
+        raise _wrong(timeout)
+    return tuple(map(float, timeout))
+
+
+def _wrong(timeout: object) -> ValueError:
+    return ValueError(
+        f"A look-up can't wait for {timeout!r} seconds. "
+        "Write seconds, such as timeout=10, or some for each round, such as timeout=(1, 3, 11)."
+    )

@@ -13,11 +13,13 @@ from twisted_compat.names import dns as numbers
 from twisted_compat.names.dns import RRHeader
 from twisted_compat.names.generic import register
 from twisted_compat.names.naming import dotted
+from twisted_compat.names.older import limit_pointers
 from twisted_compat.names.record import Record, SimpleRecord, UnknownRecord
 
 __all__ = ["headers", "payload_of"]
 
 register()
+limit_pointers()
 
 
 def _a6(rdata: Any, ttl: int) -> Record:
@@ -86,8 +88,8 @@ def payload_of(rdata: Any, ttl: int) -> Record:
         reader = READERS.get(rdata.rdtype)
         if reader is not None:
             return reader(rdata, ttl)
-    except (AttributeError, IndexError, ValueError, dns.exception.DNSException):
-        pass  # another class than IN, where dnspython has only the bytes; or an A6 record that isn't one
+    except (AttributeError, IndexError, TypeError, ValueError, dns.exception.DNSException):
+        pass  # another class than IN, where dnspython has the bytes or other types; or no A6 record at all
     return UnknownRecord(rdata.to_wire(), ttl)
 
 

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 import dns.name
-from zope.interface import alsoProvides, implementer
+from zope.interface import implementer
 
 from twisted_compat.adapter.hostnames import as_text
 from twisted_compat.adapter.resolution import Resolution
 from twisted_compat.adapter.resolvers import SOCKET_TYPES
-from twisted_compat.current import attached_reactor, current_reactor
+from twisted_compat.current import current_reactor
 from twisted_compat.interfaces import IHostnameResolver, IResolver
 from twisted_compat.names.common import ResolverBase
 from twisted_compat.names.config import Configuration, Path, as_server
@@ -25,10 +25,10 @@ from twisted_compat.names.engine import Engine, best_of
 from twisted_compat.names.error import DNSQueryTimeoutError, DomainError, ResolverError, lookup_error
 from twisted_compat.names.hosts import HostsFile
 from twisted_compat.names.naming import domainString, parse_name
-from twisted_compat.names.patience import Timeout
+from twisted_compat.names.patience import Patience, Timeout
 from twisted_compat.names.running import Job, Running
 from twisted_compat.transport.sockets import is_ipv6, is_literal
-from twisted_compat.vocabulary import NATIVE, Vocabulary, vocabulary_of
+from twisted_compat.vocabulary import Vocabulary, vocabulary_of
 
 __all__ = ["HOSTS", "RESOLV_CONF", "Resolver"]
 
@@ -52,10 +52,10 @@ class Resolver(ResolverBase):
     :param timeout: for look-ups that are given none: seconds for everything, or seconds to wait for each
         server in each round.
     :param reactor: the look-ups end with it, and their Deferreds are of its vocabulary; by default the
-        current one at each look-up.
+        current one at each look-up. Who looks up before a reactor runs, should name it.
     :param search: the search list, in the place of that of ``resolv``.
     :param hosts: the path of a hosts file, which is read again when it has changed; None for none.
-    :raises ValueError: if one of ``servers`` isn't one.
+    :raises ValueError: if one of ``servers`` isn't one, or ``timeout`` none.
     """
 
     def __init__(
@@ -68,20 +68,20 @@ class Resolver(ResolverBase):
         search: Iterable[str | bytes] | None = None,
         hosts: Path | None = HOSTS,
     ) -> None:
+        if isinstance(servers, (str, bytes)):
+            raise ValueError(f"Name servers are given as a list. Write servers=[{servers!r}].")
         self.servers = [] if servers is None else [as_server(server) for server in servers]
         self.resolv = RESOLV_CONF if resolv is None and not self.servers else resolv
-        self.timeout = timeout
+        self.timeout = TIMEOUT if isinstance(timeout, Sequence) and not timeout else timeout
+        Patience.of(None, self.timeout, 0.0)  # what can't be one is told now
         suffixes = None
         if search is not None:
             suffixes = tuple(parse_name(suffix).derelativize(dns.name.root) for suffix in search)
         config = Configuration(self.resolv, tuple(self.servers), suffixes)
-        self._engine = Engine(config, timeout)
+        self._engine = Engine(config, self.timeout)
         self._hosts_file = HostsFile(hosts)
         self._running = Running(self._engine.shared.cancel_all)
         self._reactor = reactor
-        words = vocabulary_of(attached_reactor() if reactor is None else reactor)
-        if words is not NATIVE:  # what installs resolvers there asks for its own interfaces
-            alsoProvides(self, words.interfaces.IResolver, words.interfaces.IHostnameResolver)
 
     # Records (IResolver); the method for each type is ResolverBase's
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -61,6 +62,7 @@ class _Group:
 
     def __init__(self, running: Running, reactor: Any, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.key = loop, id(reactor)
         self._running = running
         self._reactor = reactor
         self._jobs: set[Job] = set()
@@ -82,7 +84,8 @@ class _Group:
 
     def _end(self) -> None:
         """The reactor stops."""
-        self._trigger = None  # it has run
+        self._trigger = None  # it has run; who looks up from now on does it with another
+        self._running.forget(self)
         self._running.on_end(self.loop)
         for job in list(self._jobs):
             job.end(ResolverError("The reactor was stopped before the look-up had ended."))
@@ -96,7 +99,7 @@ class Running:
 
     def __init__(self, on_end: Callable[[Any], object]) -> None:
         self.on_end = on_end
-        self._groups: dict[asyncio.AbstractEventLoop, _Group] = {}
+        self._groups: dict[tuple[asyncio.AbstractEventLoop, int], _Group] = {}  # of a loop and a reactor
 
     def start(self, reactor: Any, work: Callable[[], Coroutine[Any, Any, Any]], finish: Finish) -> Job:
         """Start a look-up.
@@ -106,28 +109,34 @@ class Running:
         :param finish: called with the result, or with None and an error, unless it is cancelled.
         """
         loop = loop_of(reactor)
-        for other in [known for known in self._groups if known.is_closed()]:
-            del self._groups[other]
-        group = self._groups.get(loop)
+        for key in [key for key in self._groups if key[0].is_closed()]:
+            del self._groups[key]
+        group = self._groups.get((loop, id(reactor)))
         if group is None:
-            group = self._groups[loop] = _Group(self, reactor, loop)
+            group = self._groups[loop, id(reactor)] = _Group(self, reactor, loop)
         return group.start(work(), finish)
 
     def forget(self, group: _Group) -> None:
-        """That one is empty."""
-        if self._groups.get(group.loop) is group:
-            del self._groups[group.loop]
+        """That one is empty, or has ended."""
+        if self._groups.get(group.key) is group:
+            del self._groups[group.key]
 
 
 def loop_of(reactor: Any) -> asyncio.AbstractEventLoop:
     """The loop that a reactor is on; of one that doesn't tell, the running one.
 
-    :raises RuntimeError: if there is none.
+    :raises RuntimeError: if there is none, or it runs in another thread.
     """
     loop = getattr(reactor, "loop", None) or running_loop()
     if not isinstance(loop, asyncio.AbstractEventLoop):
         raise RuntimeError(
             f"{reactor!r} is on no asyncio event loop, where look-ups run. "
             "Write Resolver(reactor=AsyncioReactor()), or look up inside a running loop."
+        )
+    if loop.is_running() and running_loop() is not loop:
+        raise RuntimeError(
+            f"A look-up was begun in the thread {threading.current_thread().name!r}, but its reactor's event "
+            "loop runs in another, and is not thread-safe. "
+            "Write `reactor.callFromThread(resolver.lookupAddress, ...)` instead."
         )
     return loop

@@ -37,6 +37,7 @@ class _Ready:
     ) -> None:
         self.loop = loop
         self.deadline = deadline
+        self.late = False
         self.family = dns.inet.af_for_address(where[0])
         self.destination: Any = dns.inet.low_level_address_tuple(where, self.family)
         self.socket = socket.socket(self.family, kind)
@@ -46,12 +47,16 @@ class _Ready:
         """Wait, and read what is there. It waits even if there is something, so that a flood of messages
         leaves the loop its turns.
 
-        :raises dns.exception.Timeout: at the deadline.
+        :raises dns.exception.Timeout: at the deadline. But what came while it was we who had no time still
+            counts, once.
         """
         while True:
             in_time = await self._wait(self.loop.add_reader, self.loop.remove_reader)
+            if not in_time and self.late:
+                raise dns.exception.Timeout
+            self.late = not in_time
             try:
-                return self.socket.recv(size)  # also if it is late, when it was we who had no time
+                return self.socket.recv(size)
             except UNDER_WAY:
                 if not in_time:
                     raise dns.exception.Timeout from None
@@ -65,7 +70,9 @@ class _Ready:
             raise dns.exception.Timeout
 
     async def _wait(self, add: Callable[..., Any], remove: Callable[[Any], Any]) -> bool:
-        """Wait until the loop calls back; False: until the deadline."""
+        """Wait until the loop calls back. False: the deadline is over, whatever else there may be."""
+        if self.loop.time() >= self.deadline:
+            return False
         number = self.socket.fileno()
         waiter: asyncio.Future[bool] = self.loop.create_future()
         timer = self.loop.call_at(self.deadline, _settle, waiter, False)

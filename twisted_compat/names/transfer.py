@@ -14,7 +14,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from twisted_compat.names.asking import UNREACHABLE, UNREADABLE, Outcome, describe
+from twisted_compat.names.asking import UNREACHABLE, UNREADABLE, Outcome, describe, said
 from twisted_compat.names.config import Server
 from twisted_compat.names.patience import Patience
 from twisted_compat.names.sockets import Stream
@@ -45,7 +45,7 @@ async def transfer(
             told.append(f"{describe(server)}: not complete in time")
         except (*UNREACHABLE, *UNREADABLE) as error:
             unreadable |= isinstance(error, UNREADABLE)
-            told.append(f"{describe(server)}: {error or type(error).__name__}")
+            told.append(f"{describe(server)}: {said(error)}")
         else:
             told.append(f"{describe(server)}: {dns.rcode.to_text(message.rcode())}")
             if message.rcode() == dns.rcode.NOERROR:
