@@ -90,7 +90,9 @@ def test_as_many_names_as_descriptors_or_none_at_all(said: str) -> None:
     assert ListenFDs.fromEnvironment(environment(2, LISTEN_FDNAMES=said)) == ListenFDs([], ())
 
 
-@pytest.mark.parametrize("pid", [None, "", "0", f"{ME}0", "me", f" {ME}"])
+@pytest.mark.parametrize(
+    "pid", [None, "", "0", f"{ME}0", "me", f" {ME}"], ids=["none", "empty", "0", "other", "a name", "a space"]
+)
 def test_what_is_another_processs_stays_there(pid: str | None) -> None:
     environ = environment(2)
     if pid is None:
