@@ -38,7 +38,10 @@ def test_every_ipv6_text_is_ipv6(address: ipaddress.IPv6Address) -> None:
     for text in (address.compressed, address.exploded):
         assert sockets.is_ipv6(text)
         assert not sockets.is_ipv4(text)
-        assert sockets.literal_address(text, 80) == (text, 80, 0, 0)
+        found = sockets.literal_address(text, 80)
+        assert found is not None
+        assert (ipaddress.IPv6Address(found[0]), *found[1:]) == (address, 80, 0, 0)
+        assert found == sockets.literal_address(found[0], 80)  # one spelling, the system's
 
 
 @given(st.text())
