@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tests.endpoints.attempts import KINDS, Place, a_place, busy_place, ended, held, outcome, over
-from tests.support import TWISTED_IS_INSTALLED, until, within
+from tests.support import TWISTED_IS_INSTALLED, free_port, until, within
 from tests.transport.peers import turns
 from tests.transport.recorders import Connecting, Echo, Listening, Recorder, errors_logged
 from tests.transport.unix_sockets import both_kinds, make_reactor
@@ -47,6 +49,50 @@ async def test_awaiting_both_sides() -> None:
         await port.stopListening()
         with pytest.raises(ConnectionRefusedError):
             await endpoint.connect(Connecting())
+
+
+@pytest.mark.parametrize("count", range(7))
+async def test_a_task_that_is_cancelled_on_whichever_turn_leaves_no_connection(
+    place: Place, count: int
+) -> None:
+    async with AsyncioReactor() as reactor:
+        factory = Connecting()
+
+        async def main() -> Any:
+            return await place.client(reactor).connect(factory)
+
+        task = asyncio.create_task(main())
+        await turns(count)
+        task.cancel()
+        try:
+            protocol = await task
+        except asyncio.CancelledError:
+            await until(lambda: all(protocol.reasons for protocol in factory.protocols))
+        else:  # it was through
+            assert protocol.transport.connected
+            protocol.transport.abortConnection()
+            await until(lambda: protocol.reasons)
+
+
+async def test_a_result_that_comes_with_the_cancellation_and_a_failure_are_nobodys(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with AsyncioReactor() as reactor:
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", free_port())
+        for count in range(7):
+            task = asyncio.create_task(connect(endpoint))
+            await turns(count)
+            task.cancel()
+            with suppress(asyncio.CancelledError, ConnectionRefusedError):
+                await task
+            del task
+        gc.collect()
+        await turns(2)
+        assert errors_logged(caplog) == []
+
+
+async def connect(endpoint: Any) -> None:
+    await endpoint.connect(Connecting())
 
 
 async def test_awaiting_from_two_tasks(place: Place) -> None:
@@ -145,7 +191,7 @@ async def test_a_group_of_which_one_fails_ends_the_others(nowhere: Place) -> Non
 
 
 async def test_a_task_that_is_cancelled_from_within_build_protocol(place: Place) -> None:
-    """Too late for the attempt: its result is left where it was."""
+    """Too late for the attempt: there is a connection. It is aborted, unless the task hadn't begun to await."""
 
     def build(addr: Any) -> Any:
         task.cancel()
@@ -162,10 +208,11 @@ async def test_a_task_that_is_cancelled_from_within_build_protocol(place: Place)
         task = asyncio.create_task(main())
         with pytest.raises(asyncio.CancelledError):
             await task
-        protocol = await within(connecting)
-        protocol.transport.loseConnection()
-        with await place.accept() as peer:
-            assert await ended(peer) == b""
+        (protocol,) = factory.protocols
+        if connecting.result is protocol:
+            protocol.transport.loseConnection()
+        await until(lambda: protocol.reasons)
+        (await place.accept()).close()
         await over(before, reactor)
         assert factory.events == ["start", "stop"]
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -205,3 +207,15 @@ async def test_an_endpoint_can_be_used_again_and_again() -> None:
             first, second = [await fired(client.connect(Connecting(Echo))) for _ in range(2)]
             assert first is not second
             await until(lambda one=first, other=second: one.made and other.made)
+
+
+@pytest.mark.parametrize("description", ["tls:localhost:443", "ssl:localhost:443"])
+def test_what_tls_needs_is_named_if_it_is_missing(description: str) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['cryptography'] = None\n"
+        "from twisted_compat.endpoints import clientFromString\n"
+        "clientFromString(object(), sys.argv[1])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program, description], capture_output=True, text=True)
+    assert "pip install 'twisted-compat[tls]'" in run.stderr

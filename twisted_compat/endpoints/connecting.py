@@ -8,11 +8,13 @@ Private names are the ones of Twisted's: programs and Twisted's tests reach for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Generator
 from typing import Any
 
 from zope.interface import alsoProvides, implementer
 
+from twisted_compat.defer import Deferred
 from twisted_compat.interfaces import (
     IFileDescriptorReceiver,
     IHalfCloseableProtocol,
@@ -26,7 +28,7 @@ from twisted_compat.protocol import BaseProtocol, Factory
 from twisted_compat.transport.introduce import log_prefix
 from twisted_compat.vocabulary import NATIVE, Vocabulary, vocabulary_of
 
-__all__ = ["connectProtocol", "connect_by"]
+__all__ = ["connectProtocol", "connect_by", "connection_deferred"]
 
 # What a transport asks of a protocol before it calls certain methods.
 ASKED_FOR = ("IHalfCloseableProtocol", "IFileDescriptorReceiver", "IHandshakeListener")
@@ -53,6 +55,35 @@ def connect_by(reactor: Any, factory: Any, connect: Callable[..., Any], *args: A
     return wrapping._onConnection
 
 
+def connection_deferred(words: Vocabulary, canceller: Callable[[Any], None]) -> Any:
+    """The Deferred of a connection's protocol."""
+    kind = ConnectionDeferred if words.defer.Deferred is Deferred else words.defer.Deferred
+    return kind(canceller)
+
+
+class ConnectionDeferred(Deferred[Any]):
+    """A Deferred of a protocol. A task that is cancelled while it awaits this, just as the connection is
+    made, will never have that: so it is closed."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from super().__await__())
+        except asyncio.CancelledError:
+            # What it comes to has been left here, if it comes to anything.
+            self.addCallbacks(_abort, lambda failure: None)
+            raise
+
+    __iter__ = __await__
+
+
+def _abort(protocol: Any) -> None:
+    transport = getattr(protocol, "transport", None)
+    if transport is not None:
+        getattr(transport, "abortConnection", transport.loseConnection)()
+
+
 @implementer(IProtocolFactory, ILoggingContext)
 class _WrappingFactory:
     """Has the program's factory build its protocol, and tells a Deferred.
@@ -70,7 +101,7 @@ class _WrappingFactory:
         self._connector: Any = None
         self.was_started = False
         self._has_protocol = False
-        self._onConnection: Any = words.defer.Deferred(self._cancelled)
+        self._onConnection: Any = connection_deferred(words, self._cancelled)
         if words.interfaces.IProtocolNegotiationFactory.providedBy(wrappedFactory):
             self.acceptableProtocols = wrappedFactory.acceptableProtocols
             alsoProvides(self, IProtocolNegotiationFactory, words.interfaces.IProtocolNegotiationFactory)
@@ -177,7 +208,7 @@ class _WrappingProtocol(BaseProtocol):
         if not deferred.called:
             deferred.callback(protocol)
         else:  # it was cancelled meanwhile, and nobody will ever have the protocol
-            getattr(transport, "abortConnection", transport.loseConnection)()
+            _abort(protocol)
 
     def dataReceived(self, data: bytes) -> Any:
         """Pass it on (IProtocol)."""

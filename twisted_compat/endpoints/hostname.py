@@ -15,6 +15,7 @@ from zope.interface import implementer
 from twisted_compat.adapter.hostnames import is_host_name, to_ascii, to_unicode
 from twisted_compat.adapter.resolution import cancel_resolution
 from twisted_compat.adapter.resolvers import SimpleResolverComplexifier
+from twisted_compat.endpoints.connecting import connection_deferred
 from twisted_compat.endpoints.race import Line
 from twisted_compat.endpoints.tcp import BindAddress, TCP4ClientEndpoint, TCP6ClientEndpoint, binding
 from twisted_compat.interfaces import IResolutionReceiver, IStreamClientEndpoint
@@ -143,7 +144,7 @@ class _Race:
         self._starting = False
         self._over = False
         self._at_stop: Any = None
-        self.deferred: Any = self._words.defer.Deferred(self._cancelled)
+        self.deferred: Any = connection_deferred(self._words, self._cancelled)
 
     def begin(self) -> None:
         """Look the name up, unless it is an address."""

@@ -12,13 +12,14 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
+from twisted_compat import ssl  # isort: skip  # first, as in tls_files.py
+
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from zope.interface import implementer
 
-from twisted_compat import ssl
 from twisted_compat.endpoints.tls_files import PEM
 from twisted_compat.interfaces import IOpenSSLServerConnectionCreator
 

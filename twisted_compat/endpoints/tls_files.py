@@ -11,11 +11,12 @@ import re
 import warnings
 from typing import Any, NamedTuple
 
+from twisted_compat import ssl  # isort: skip  # first, as it says what to install if one of those is missing
+
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL.crypto import X509, PKey
 
-from twisted_compat import ssl
 from twisted_compat.ssl.authorities import OpenSSLCertificateAuthorities
 
 __all__ = ["PEM", "client_options", "server_options"]
