@@ -191,7 +191,7 @@ async def test_a_group_of_which_one_fails_ends_the_others(nowhere: Place) -> Non
 
 
 async def test_a_task_that_is_cancelled_from_within_build_protocol(place: Place) -> None:
-    """Too late for the attempt: there is a connection. It is aborted, unless the task hadn't begun to await."""
+    """Too late for the attempt: there is a connection. It is aborted, unless the task hadn't begun yet."""
 
     def build(addr: Any) -> Any:
         task.cancel()
