@@ -367,3 +367,11 @@ def test_the_error_names_the_reactor_and_who_imported_it_first(tmp_path: Path) -
         assert importer.format(tmp_path) in said[case], case
         assert "Call twisted_compat.bridge.twisted.install() above that import" in said[case], case
     assert said["nobody"] == "installed"
+
+
+def test_what_is_installed_is_the_current_reactor_where_no_loop_runs() -> None:
+    before = current_reactor()
+    reactor = install()
+    assert current_reactor() is reactor
+    uninstall()
+    assert current_reactor() is before
