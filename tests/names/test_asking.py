@@ -310,6 +310,20 @@ async def test_the_same_question_under_way_twice_is_asked_once_and_one_may_give_
         assert len(fake.asked) == 1
 
 
+async def test_a_question_that_has_not_much_time_left_is_asked_anew() -> None:
+    async with Fake(silent) as fake, resolver_for(fake) as resolver:
+        first = resolver.lookupAddress("host", 0.2)
+        await until(lambda: fake.asked)
+        await asyncio.sleep(0.06)
+        second = resolver.lookupAddress("host", 0.2)
+        await until(lambda: len(fake.asked) == 2)
+        third = resolver.lookupAddress("host", 60)
+        await until(lambda: len(fake.asked) >= 3)
+        for deferred in (first, second, third):
+            deferred.cancel()
+            await failure_of(deferred)
+
+
 async def test_with_different_timeouts_it_is_not_the_same() -> None:
     async with Fake(silent) as fake, resolver_for(fake) as resolver:
         two = [resolver.lookupAddress("host", timeout) for timeout in (SOON, (0.06,))]
@@ -341,7 +355,7 @@ async def test_only_so_many_questions_are_under_way_at_the_same_time(monkeypatch
 
 async def test_without_sockets_it_waits_for_some(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "PAUSE", 0.001)
-    real, failures = asking.Datagrams, [errno.EMFILE, errno.ENFILE, errno.ENOBUFS]
+    real, failures = asking.Datagrams, [errno.EMFILE, errno.ENFILE, errno.ENOBUFS] * 4
 
     def datagrams(*arguments: Any) -> Any:
         if failures:
@@ -351,6 +365,9 @@ async def test_without_sockets_it_waits_for_some(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(asking, "Datagrams", datagrams)
     async with Fake(good) as fake, resolver_for(fake) as resolver:
         assert addresses(await within(resolver.lookupAddress("host"))) == ["192.0.2.1"]
+        failures += [errno.EMFILE] * 10_000
+        asyncio.get_running_loop().call_later(0.05, failures.clear)  # in the second round
+        assert addresses(await within(resolver.lookupAddress("host2", (0.01, 9)))) == ["192.0.2.1"]
         failures += [errno.EMFILE] * 10_000
         failed = await failure_of(resolver.lookupAddress("other", SOON))
         assert isinstance(failed, error.DNSQueryTimeoutError)

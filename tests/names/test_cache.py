@@ -11,7 +11,7 @@ import dns.rrset
 import pytest
 
 from tests.names.server import reply
-from twisted_compat.names.cache import LONGEST, LONGEST_NEGATIVE, Cache, seconds_to_keep, weight_of
+from twisted_compat.names.cache import LONGEST, LONGEST_NEGATIVE, Cache, length_of, seconds_to_keep
 
 QUERY = dns.message.make_query("host.example.", "A")
 A = "host.example. 60 IN A 192.0.2.1"
@@ -86,13 +86,17 @@ def test_what_may_not_be_kept_is_not() -> None:
 
 
 def large(records: int) -> Any:
-    message = reply(QUERY, *(f"host.example. 60 IN A 192.0.2.{number}" for number in range(records)))
+    addresses = (f"192.0.{number // 256}.{number % 256}" for number in range(records))
+    message = reply(QUERY, *(f"host.example. 60 IN A {address}" for address in addresses))
     return dns.message.from_wire(message.to_wire(max_size=65_535), one_rr_per_rrset=True)
 
 
 def test_large_answers_are_not_kept_and_others_only_as_long_as_there_is_room() -> None:
-    cache = Cache(weight=3 * weight_of(large(10)), clock=Clock())
-    cache.put("large", large(200))
+    cache = Cache(clock=Clock())
+    cache.put("large", large(300))
+    assert len(cache) == 0
+    cache = Cache(total=3 * length_of(large(10)), clock=Clock())
+    cache.put("large", large(300))
     assert len(cache) == 0
     for key in range(9):
         cache.put(key, large(10))

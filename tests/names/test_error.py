@@ -58,3 +58,6 @@ def test_errors_can_be_sent_elsewhere() -> None:
     for one in (error.DNSQueryTimeoutError(3, "text"), error.DNSNameError("text")):
         again = pickle.loads(pickle.dumps(one))
         assert (type(again), again.args, vars(again)) == (type(one), one.args, vars(one))
+        failed = error.lookup_error(NATIVE, "text", one)
+        again = pickle.loads(pickle.dumps(failed))
+        assert (type(again), again.args, vars(again)) == (type(failed), failed.args, vars(one))

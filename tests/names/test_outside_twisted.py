@@ -1,4 +1,4 @@
-"""A legacy program of Twisted's takes our resolver: it installs it, and connects, before its reactor runs."""
+"""A legacy program of Twisted's takes our resolver, installs it and looks up with it before its reactor runs."""
 
 from __future__ import annotations
 
@@ -60,20 +60,16 @@ def stop(_):
     tell("ended host", silent.getHostByName("host.example"))
     reactor.callLater(0, reactor.stop)
 
-connected = [tell("connected", connect("ns1.example")), tell("not connected", connect("nosuch.example"))]
-
-def look_up():
-    record = resolver.lookupAddress("four.example")
-    asked = resolver.query(theirs.Query("four.example", theirs.A))
-    defer.gatherResults([
-        *connected,
-        tell("record", record.addCallback(lambda result: result[0][0].payload.dottedQuad())),
-        tell("asked", asked.addCallback(lambda result: isinstance(result[0][0].payload, dns.Record_A))),
-        tell("no record", resolver.lookupAddress("nosuch.example")),
-        tell("address", reactor.resolve("four.example")),
-    ]).addCallback(stop)
-
-reactor.callWhenRunning(look_up)
+record = resolver.lookupAddress("four.example")
+asked = resolver.query(theirs.Query("four.example", theirs.A))
+defer.gatherResults([
+    tell("connected", connect("ns1.example")),
+    tell("not connected", connect("nosuch.example")),
+    tell("record", record.addCallback(lambda result: result[0][0].payload.dottedQuad())),
+    tell("asked", asked.addCallback(lambda result: isinstance(result[0][0].payload, dns.Record_A))),
+    tell("no record", resolver.lookupAddress("nosuch.example")),
+    tell("address", reactor.resolve("four.example")),
+]).addCallback(stop)
 reactor.callLater(9, reactor.stop)
 reactor.run()
 print(json.dumps(told))

@@ -43,6 +43,8 @@ def test_none_is_the_default() -> None:
 def test_look_ups_wait_alike_whenever_they_began() -> None:
     assert Patience.of(5, DEFAULT, 0.0).key == Patience.of(5.0, DEFAULT, 9.0).key
     assert Patience.of(5, DEFAULT, 0.0).key != Patience.of((5,), DEFAULT, 0.0).key
+    assert Patience.of(None, DEFAULT, 0.0).joinable == Patience.of(60, DEFAULT, 0.0).joinable == 1
+    assert Patience.of(1, DEFAULT, 0.0).joinable == 0.25
 
 
 @pytest.mark.parametrize("wrong", [0, -1, (1, 0), (-3,), 0.0, "12", b"1", ("1",), float("nan"), float("inf")])

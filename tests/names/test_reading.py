@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twisted_compat.names import dns as numbers
-from twisted_compat.names.naming import dotted
+from twisted_compat.names.naming import dotted, name_of
 from twisted_compat.names.reading import ONE_NAME, headers, payload_of
 
 ORIGIN = dns.name.from_text("example.")
@@ -152,10 +152,12 @@ def test_records_of_a_message_are_what_is_on_the_wire_with_names_compressed(
     again = dns.message.from_wire(message.to_wire(max_size=65_535), one_rr_per_rrset=True)
     found = headers(again.answer, True)
     assert [header.payload for header in found] == [expected for _, (_, _, expected) in records]
-    assert [header.name.name for header in found] == [dotted(owner) for owner, _ in records]
+    assert [header.name for header in found] == [name_of(owner) for owner, _ in records]
     for header, (_, (kind, wire, _)) in zip(found, records, strict=True):
         assert (header.type, header.cls, header.ttl, header.auth) == (kind, numbers.IN, TTL, True)
-        assert header.rdata.to_wire() == wire
+        assert (
+            header.rdata.to_wire().lower() == wire.lower()
+        )  # names may have been compressed to others' case
 
 
 def test_records_that_were_kept_have_less_time_left_and_never_less_than_none() -> None:

@@ -15,9 +15,9 @@ import dns.rdatatype
 __all__ = ["Cache", "seconds_to_keep"]
 
 SIZE = 2_000  # answers
-WEIGHT = 16 << 20  # bytes of memory for all of them, roughly
-HEAVIEST = 64 << 10  # bytes for one of them: some hundred records
-RECORD = 600  # bytes that dnspython needs for a record, besides those on the wire
+# Bytes on the wire. In memory a byte takes forty, and up to a hundred in what is made to take much.
+TOTAL = 1 << 20
+LARGEST = 4096
 LONGEST = 7 * 86_400  # seconds; RFC 8767, section 4
 LONGEST_NEGATIVE = 3 * 3_600  # seconds; RFC 2308, section 5
 
@@ -26,24 +26,24 @@ class _Entry(NamedTuple):
     message: dns.message.Message
     since: float
     until: float
-    weight: int
+    length: int
 
 
 class Cache:
     """The answers that were used last. Very large ones are not kept.
 
     :param size: how many at most.
-    :param weight: how many bytes of memory at most, roughly.
+    :param total: how many bytes they may have on the wire, all together.
     :param clock: seconds, from whenever.
     """
 
     def __init__(
-        self, size: int = SIZE, weight: int = WEIGHT, clock: Callable[[], float] = time.monotonic
+        self, size: int = SIZE, total: int = TOTAL, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._size = size
-        self._most = weight
+        self._most = total
         self._clock = clock
-        self._weight = 0
+        self._length = 0
         self._kept: OrderedDict[Hashable, _Entry] = OrderedDict()
 
     def __len__(self) -> int:
@@ -64,32 +64,33 @@ class Cache:
     def put(self, key: Hashable, message: dns.message.Message) -> None:
         """Keep an answer, if it may be kept."""
         seconds = seconds_to_keep(message)
-        weight = weight_of(message)
-        if seconds <= 0 or weight > HEAVIEST:
+        if seconds <= 0:
+            return
+        length = length_of(message)
+        if length > LARGEST:
             return
         self._drop(key)
         now = self._clock()
-        self._kept[key] = _Entry(message, now, now + seconds, weight)
-        self._weight += weight
-        while len(self._kept) > self._size or self._weight > self._most:
+        self._kept[key] = _Entry(message, now, now + seconds, length)
+        self._length += length
+        while len(self._kept) > self._size or self._length > self._most:
             self._drop(next(iter(self._kept)))
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
-        self._weight = 0
+        self._length = 0
 
     def _drop(self, key: Hashable) -> None:
         entry = self._kept.pop(key, None)
         if entry is not None:
-            self._weight -= entry.weight
+            self._length -= entry.length
 
 
-def weight_of(message: dns.message.Message) -> int:
-    """About how many bytes of memory an answer takes."""
-    sections = (message.answer, message.authority, message.additional)
-    records = sum(len(rrset) for section in sections for rrset in section)
-    return len(getattr(message, "wire", None) or b"") + RECORD * records
+def length_of(message: dns.message.Message) -> int:
+    """How many bytes an answer has on the wire."""
+    wire = getattr(message, "wire", None)  # since dnspython 2.7
+    return len(message.to_wire(max_size=65_535) if wire is None else wire)
 
 
 def seconds_to_keep(message: dns.message.Message) -> int:

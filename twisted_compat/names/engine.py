@@ -173,7 +173,7 @@ class Engine:
                 self.cache.put(key, outcome.message)
             return outcome
 
-        return await self.shared.get((key, patience.key), asked)
+        return await self.shared.get((key, patience.key), patience.joinable, asked)
 
 
 def best_of(addresses: list[str]) -> str:

@@ -109,7 +109,11 @@ def timeout_error(words: Vocabulary, text: str) -> Exception:
 def _timeout_class(of_deferreds: type[Any]) -> Any:
     if issubclass(DNSQueryTimeoutError, of_deferreds):
         return DNSQueryTimeoutError
-    return type("DNSQueryTimeoutError", (DNSQueryTimeoutError, of_deferreds), {})
+
+    def reduce(error: Any) -> Any:  # as the one that can be found by its name
+        return DNSQueryTimeoutError, (error.id, *error.args)
+
+    return type("DNSQueryTimeoutError", (DNSQueryTimeoutError, of_deferreds), {"__reduce__": reduce})
 
 
 def lookup_error(words: Vocabulary, text: str, cause: BaseException | None = None) -> Exception:
@@ -128,4 +132,13 @@ def lookup_error(words: Vocabulary, text: str, cause: BaseException | None = Non
 
 @lru_cache(maxsize=32)
 def _lookup_class(lookup_error: type[Any], cause: type[Any]) -> Any:
-    return type(lookup_error.__name__, (lookup_error, cause), {})
+    known = next(base for base in cause.__mro__ if globals().get(base.__name__) is base)
+
+    def reduce(error: Any) -> Any:
+        return _made_again, (lookup_error, known, error.args), vars(error)
+
+    return type(lookup_error.__name__, (lookup_error, cause), {"__reduce__": reduce})
+
+
+def _made_again(lookup_error: Any, cause: Any, args: Any) -> Any:
+    return _lookup_class(lookup_error, cause)(*args)

@@ -74,7 +74,12 @@ class MINFO(dns.rdata.Rdata):
 
 
 def register() -> None:
-    """Tell dnspython of them. Where it, or somebody else, has a class already, that one stays."""
+    """Tell dnspython of them. Where it, or somebody else, has a class already, that one stays.
+
+    All of its own are loaded now. It would load each when it first meets the type, and a record of that type
+    but of the class ANY, as a hostile server may send it, would then stand for all others.
+    """
+    dns.rdata.load_all_types()
     for name in ("MB", "MD", "MF", "MG", "MINFO", "MR"):
         number = dns.rdatatype.from_text(name)
         implementation = MINFO if name == "MINFO" else MailName

@@ -52,6 +52,11 @@ class Patience:
         """What look-ups have in common that may share one question."""
         return self.rounds, self.total
 
+    @property
+    def joinable(self) -> float:
+        """For how many seconds another's question may have been under way, to be joined instead of asked."""
+        return self.rounds[0] if self.total is None else min(self.rounds[0], self.total / 4)
+
     def tries(self) -> Iterator[int]:
         """The numbers of the rounds: with a limit for everything, they go on until that is reached."""
         return iter(range(len(self.rounds))) if self.total is None else itertools.count()

@@ -15,18 +15,20 @@ MOST_UNDER_WAY = 100  # questions; each holds a socket
 
 
 class _Flight:
-    """A question under way, and how many wait for it."""
+    """A question under way since a time by the loop's clock, and how many wait for it."""
 
-    def __init__(self, task: asyncio.Task[Outcome]) -> None:
+    def __init__(self, task: asyncio.Task[Outcome], since: float) -> None:
         self.task = task
+        self.since = since
         self.waiters = 0
 
 
 class _OnLoop:
-    """What is under way on one loop."""
+    """What is under way on one loop: all of it, and what others may join."""
 
     def __init__(self) -> None:
-        self.flights: dict[Hashable, _Flight] = {}
+        self.flights: set[_Flight] = set()
+        self.newest: dict[Hashable, _Flight] = {}
         self.slots = Slots(MOST_UNDER_WAY)
 
 
@@ -36,17 +38,21 @@ class Shared:
     def __init__(self) -> None:
         self._loops: dict[asyncio.AbstractEventLoop, _OnLoop] = {}
 
-    async def get(self, key: Hashable, ask: Callable[[Slots], Coroutine[Any, Any, Outcome]]) -> Outcome:
+    async def get(
+        self, key: Hashable, seconds: float, ask: Callable[[Slots], Coroutine[Any, Any, Outcome]]
+    ) -> Outcome:
         """Wait for the outcome of a question.
 
         :param key: what the same questions have in common.
+        :param seconds: if the same is under way for longer, it is asked anew, as not much time may be left.
         :param ask: a coroutine function that asks it, when it has one of the places it is given.
         """
         loop = asyncio.get_running_loop()
         here = self._on(loop)
-        flight = here.flights.get(key)
-        if flight is None:
-            flight = here.flights[key] = _Flight(loop.create_task(ask(here.slots)))
+        flight = here.newest.get(key)
+        if flight is None or loop.time() - flight.since > seconds:
+            flight = here.newest[key] = _Flight(loop.create_task(ask(here.slots)), loop.time())
+            here.flights.add(flight)
         task = flight.task
         flight.waiters += 1
         try:
@@ -54,8 +60,9 @@ class Shared:
         finally:
             flight.waiters -= 1
             if not flight.waiters:
-                if here.flights.get(key) is flight:
-                    del here.flights[key]
+                here.flights.discard(flight)
+                if here.newest.get(key) is flight:
+                    del here.newest[key]
                 if not here.flights and self._loops.get(loop) is here:
                     del self._loops[loop]
                 if not task.done():
@@ -66,7 +73,7 @@ class Shared:
     def cancel_all(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give up every question on a loop, so that its sockets are closed on the next turn."""
         here = self._loops.pop(loop, None)
-        for flight in here.flights.values() if here is not None else ():
+        for flight in here.flights if here is not None else ():
             flight.task.cancel()
 
     def _on(self, loop: asyncio.AbstractEventLoop) -> _OnLoop:

@@ -37,11 +37,9 @@ class Slots:
             if waiter.done() and not waiter.cancelled() and waiter.result():  # it has just been given to us
                 self.give()
             raise
-        finally:
+        finally:  # whoever has given up is passed over in the queue: looking for them there would take long
             if timer is not None:
                 timer.cancel()
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
 
     def give(self) -> None:
         """Give a place back: the first in the queue has it then."""
