@@ -89,7 +89,7 @@ class Cache:
 
 def length_of(message: dns.message.Message) -> int:
     """How many bytes an answer has on the wire."""
-    wire = getattr(message, "wire", None)  # since dnspython 2.7
+    wire = getattr(message, "wire", None)  # not in all versions of dnspython
     return len(message.to_wire(max_size=65_535) if wire is None else wire)
 
 
