@@ -1,4 +1,4 @@
-"""A legacy program of Twisted's takes our resolver, installs it and looks up with it before its reactor runs."""
+"""A program of Twisted's takes our resolver, installs it and looks up with it before its reactor runs."""
 
 from __future__ import annotations
 
