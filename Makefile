@@ -17,6 +17,10 @@ ARGS ?=
 WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# What Python has compiled is kept, also where it is told not to: the tests are compiled once and not by each of
+# their workers, and hundreds of processes begin with the same modules.
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance check lint format types layers package readme bench bench-docs \

@@ -15,6 +15,8 @@ from tests.support import within
 from twisted_compat import AsyncioReactor, current, current_reactor
 from twisted_compat.current import register_reactor, unregister_reactor
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 

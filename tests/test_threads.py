@@ -28,6 +28,8 @@ from twisted_compat.threads import (
     deferToThreadPool,
 )
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

@@ -17,7 +17,6 @@ __all__ = [
     "current_reactor",
     "register_reactor",
     "set_default_reactor_factory",
-    "set_installed_reactor",
     "unregister_reactor",
     "work_for",
 ]
@@ -25,7 +24,6 @@ __all__ = [
 _by_loop: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _thread = threading.local()
 _lock = threading.RLock()  # making the default reactor may register it
-_installed: Any = None
 _default: Any = None
 _default_factory: Callable[[], Any] | None = None
 
@@ -65,12 +63,6 @@ def set_default_reactor_factory(factory: Callable[[], Any]) -> None:
     _default_factory = factory
 
 
-def set_installed_reactor(reactor: Any) -> None:
-    """Have a reactor stand in the default one's place, as one that a program has installed; None for none."""
-    global _installed
-    _installed = reactor
-
-
 def work_for(loop: Any) -> None:
     """Say, in a thread, that it is one of the pool of the reactor that ``loop`` has."""
     _thread.loop = loop
@@ -101,8 +93,7 @@ def attached_reactor() -> Any | None:
 
 
 def current_reactor() -> Any:
-    """The :func:`attached_reactor`; where there is none, the one that is installed, or else the process's
-    default reactor.
+    """The :func:`attached_reactor`; where there is none, the process's default reactor.
 
     :returns: an :class:`~twisted_compat.adapter.reactor.AsyncioReactor`.
     """
@@ -111,8 +102,6 @@ def current_reactor() -> Any:
     if reactor is not None:
         return reactor
     with _lock:
-        if _installed is not None:
-            return _installed
         if _default is None:
             if _default_factory is None:
                 raise RuntimeError(

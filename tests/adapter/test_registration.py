@@ -17,6 +17,8 @@ from tests.support import until, within
 from twisted_compat.adapter.fdset import ALONE
 from twisted_compat.adapter.registration import SENDS_A_TURN
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 

@@ -20,7 +20,10 @@ from twisted_compat.vocabulary import NATIVE
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to itself")
+pytestmark = [
+    pytest.mark.without_debug,
+    pytest.mark.skipif(sys.platform == "win32", reason="sends signals to itself"),
+]
 
 
 def wakeup_fd() -> int:

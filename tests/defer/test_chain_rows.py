@@ -29,7 +29,7 @@ from .test_record import unhandled
 
 @pytest.mark.parametrize("from_the_end", [False, True])
 def test_long_rows_do_not_recurse_whichever_end_fires_first(from_the_end: bool) -> None:
-    row: list[Deferred[Any]] = [Deferred() for _ in range(50_000)]
+    row: list[Deferred[Any]] = [Deferred() for _ in range(20_000)]
     for waiting, waited_for in pairwise(row):
         waiting.addCallback(lambda _, d=waited_for: d)
     for deferred in reversed(row) if from_the_end else row:
@@ -39,12 +39,12 @@ def test_long_rows_do_not_recurse_whichever_end_fires_first(from_the_end: bool) 
 
 
 def test_long_rows_made_by_chain_deferred_do_not_recurse() -> None:
-    row: list[Deferred[Any]] = [Deferred() for _ in range(50_000)]
+    row: list[Deferred[Any]] = [Deferred() for _ in range(20_000)]
     for one, next_one in pairwise(row):
         one.chainDeferred(next_one)
     row[0].callback("end")
     assert row[-1].result == "end"
-    row = [Deferred() for _ in range(50_000)]
+    row = [Deferred() for _ in range(20_000)]
     for one, next_one in pairwise(row):
         one.chainDeferred(next_one)
     row[0].errback(KeyError("end"))
@@ -66,12 +66,12 @@ def test_long_rows_with_callbacks_left_over_do_not_recurse() -> None:
 def test_long_rows_can_be_cancelled_and_dropped() -> None:
     end: Deferred[Any] = Deferred()
     row = end
-    for _ in range(50_000):
+    for _ in range(20_000):
         row = succeed(None).addCallback(lambda _, d=row: d)
     row.cancel()
     assert isinstance(outcome(row), CancelledError)
     unfired: Deferred[Any] = Deferred()
-    for _ in range(50_000):
+    for _ in range(20_000):
         unfired = succeed(None).addCallback(lambda _, d=unfired: d)
     del unfired  # freeing the row must not overflow the stack
 
@@ -113,7 +113,7 @@ def test_a_failure_goes_down_a_long_row_and_is_logged_once() -> None:
     with unhandled() as found:
         end: Deferred[Any] = Deferred()
         row = end
-        for _ in range(50_000):
+        for _ in range(20_000):
             row = succeed(None).addCallback(lambda _, d=row: d)
         end.errback(error)
         assert row.result.value is error
@@ -143,7 +143,7 @@ def _step(deferred: Deferred[int]) -> Any:
 def test_generators_each_waiting_for_the_one_before_do_not_recurse(fails: bool) -> None:
     first: Deferred[int] = Deferred()
     last = first
-    for _ in range(50_000):
+    for _ in range(20_000):
         last = _step(last)
     if fails:
         # Each generator that an exception passes through is in its traceback: that is what takes the time.
@@ -151,7 +151,7 @@ def test_generators_each_waiting_for_the_one_before_do_not_recurse(fails: bool) 
         assert isinstance(outcome(last), KeyError)
     else:
         first.callback(0)
-        assert last.result == 50_000
+        assert last.result == 20_000
 
 
 def test_such_a_row_can_be_cancelled_and_dropped() -> None:
@@ -166,7 +166,7 @@ def test_such_a_row_can_be_cancelled_and_dropped() -> None:
             assert cancellations == [first]
             assert isinstance(outcome(last), CancelledError)
     first = last = Deferred()
-    for _ in range(50_000):
+    for _ in range(20_000):
         last = _step(last)
     del first, last  # freeing the row must not overflow the stack
 

@@ -15,6 +15,8 @@ from twisted_compat.defer import CancelledError, Deferred, ensureDeferred
 
 from .coroutines import Waiting, came_to, run, since_3_11, turn, waiting_task
 
+pytestmark = pytest.mark.without_debug
+
 
 @since_3_11
 async def test_timeouts_nested_rescheduled_and_not_reached() -> None:

@@ -15,6 +15,8 @@ from twisted_compat.defer import CancelledError, Deferred, ensureDeferred
 from .coroutines import Waiting, came_to, wait
 from .test_deferred import outcome
 
+pytestmark = pytest.mark.without_debug
+
 
 def test_started_before_the_loop_runs(loop_factory: Any) -> None:
     loop = loop_factory()

@@ -26,6 +26,8 @@ from twisted_compat.failure import Failure
 
 from .test_waiter import awaits, is_done_soon, started
 
+pytestmark = pytest.mark.without_debug
+
 
 async def test_cancelling_the_task_cancels_the_deferred() -> None:
     cancelled: list[Any] = []

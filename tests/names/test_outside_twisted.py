@@ -22,7 +22,7 @@ nobody = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 nobody.bind(("127.0.0.1", 0))
 told = {}
 server = ("127.0.0.1", int(sys.argv[1]))
-resolver = client.Resolver(servers=[server], hosts=None)
+resolver = client.Resolver(servers=[server], reactor=reactor, hosts=None)
 for install in (reactor.installNameResolver, reactor.installResolver):
     install(resolver)
 

@@ -18,6 +18,8 @@ from twisted_compat.defer import Deferred, DeferredList
 from twisted_compat.task import Clock, Cooperator, SchedulerStopped, coiterate, cooperate
 from twisted_compat.task.cooperator import _defaults
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 

@@ -21,6 +21,8 @@ from twisted_compat import AsyncioReactor, current, current_reactor, reactor
 from twisted_compat.defer import Deferred, NotACoroutineError, fail, succeed
 from twisted_compat.task import deferLater, react
 
+pytestmark = pytest.mark.without_debug
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -29,7 +29,7 @@ from twisted_compat.bridge.twisted import TwistedReactor, as_deferred, as_future
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-pytestmark = pytest.mark.usefixtures("empty_place", "awaiting_enabled")
+pytestmark = [pytest.mark.without_debug, pytest.mark.usefixtures("empty_place", "awaiting_enabled")]
 
 
 # In a task

@@ -124,8 +124,8 @@ def test_pytest_twisted_runs_what_its_users_write(loop: str) -> None:
     assert "AssertionError: as it should" in done.stdout
 
 
-@each_loop
-@pytest.mark.parametrize("how", ["runner", "process"])
+# Each loop and each way, and not each with each: a crawl takes seconds.
+@pytest.mark.parametrize(("loop", "how"), [("asyncio", "runner"), ("uvloop", "process")])
 def test_scrapy_crawls_a_site(loop: str, how: str) -> None:
     done = run(program("scrapy_program", loop, how))
     assert len(done.stdout.splitlines()) == 1, done.stdout  # nothing was logged

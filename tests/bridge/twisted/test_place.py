@@ -27,7 +27,7 @@ from twisted_compat.bridge.twisted import TwistedReactor, install, place, uninst
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-pytestmark = pytest.mark.usefixtures("empty_place")
+pytestmark = [pytest.mark.without_debug, pytest.mark.usefixtures("empty_place")]
 
 
 def imported() -> Any:

@@ -31,7 +31,7 @@ from twisted_compat.bridge.twisted import TWISTED, TwistedReactor
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-pytestmark = pytest.mark.usefixtures("empty_place")
+pytestmark = [pytest.mark.without_debug, pytest.mark.usefixtures("empty_place")]
 
 make_binding = getattr(twisted.internet.tcp, "makeBinding", None)
 needs_bindings = pytest.mark.skipif(make_binding is None, reason="came with Twisted 26")

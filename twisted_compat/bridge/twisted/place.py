@@ -20,7 +20,7 @@ from zope.interface import implementedBy
 from twisted_compat.adapter.embed import ReactorProxy
 from twisted_compat.adapter.loops import running_loop
 from twisted_compat.adapter.texts import caller
-from twisted_compat.current import attached_reactor, set_installed_reactor
+from twisted_compat.current import attached_reactor
 
 __all__ = ["PLACE", "STAND_IN", "attached", "detached", "put", "warn_of_another", "who_is_there"]
 
@@ -77,7 +77,6 @@ def put(reactor: Any) -> None:
     global _installed
     with _lock:
         _installed = reactor
-        set_installed_reactor(reactor)  # who asks this package for a reactor gets the same
         _show()
 
 
