@@ -2,6 +2,7 @@
 #
 #   make demo             set up, then serve a Redis-speaking Twisted-style server inside an asyncio application
 #   make test             set up, then run the tests on stdlib asyncio and on uvloop
+#   make test-slow        run those that start whole programs of others, which take seconds each
 #   make conformance      run Twisted's own tests against our modules and on our reactor (ARGS=--fast: most)
 #   make check            lint, types, layers, package build, the README's commands
 #   make bench            measure it beside Twisted, asyncio and uvloop (ARGS="--quick echo": some of it, fast)
@@ -23,7 +24,7 @@ export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance check lint format types layers package readme bench bench-docs \
+.PHONY: help demo test test-slow conformance check lint format types layers package readme bench bench-docs \
 	coverage clean
 
 help:
@@ -43,7 +44,10 @@ demo: $(STAMP)
 	$(BIN)/python examples/demo.py --loop asyncio
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m slow $(ARGS)
 
 conformance: $(STAMP)
 	$(BIN)/python -m tests.conformance $(ARGS)

@@ -219,6 +219,7 @@ def check_cells(output: str) -> None:
     assert output.splitlines() == expected
 
 
+@pytest.mark.slow
 def test_jupyter_in_a_real_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A notebook with the page's cells, executed by the kernel that Jupyter starts for one."""
     for package in ("ipykernel", "nbclient", "nbformat"):
@@ -271,6 +272,7 @@ loop.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 def test_jupyter_in_ipythons_loop(loop: str, tmp_path: Path) -> None:
     for package in ("IPython", *["uvloop"][: loop == "uvloop"]):
@@ -290,6 +292,7 @@ def test_jupyter_in_ipythons_loop(loop: str, tmp_path: Path) -> None:
 # pytest
 
 
+@pytest.mark.slow
 def test_pytest(tmp_path: Path) -> None:
     pytest.importorskip("uvloop")
     assert write_files("pytest", tmp_path) == ["conftest.py", "shout.py", "test_shout.py", "pytest.ini"]
@@ -340,6 +343,7 @@ def scrapy_on(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 FOUND = [{"title": "It is here"}] * 2
 
 
+@pytest.mark.slow
 def test_scrapys_own_command(scrapy_on: str, tmp_path: Path) -> None:
     (tmp_path / "scrapy.cfg").write_text("[settings]\ndefault = settings\n")
     if scrapy_on == "uvloop":  # as the page says
@@ -355,6 +359,7 @@ def test_scrapys_own_command(scrapy_on: str, tmp_path: Path) -> None:
     assert f"Using asyncio event loop: {'uvloop' if scrapy_on == 'uvloop' else 'asyncio'}." in done.stderr
 
 
+@pytest.mark.slow
 def test_scrapy_in_an_application(scrapy_on: str, tmp_path: Path) -> None:
     program = tmp_path / "crawl.py"
     if scrapy_on == "uvloop":  # as the page says

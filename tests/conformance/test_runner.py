@@ -24,6 +24,8 @@ from tests.conformance.report import Verdict, idle_exceptions, judge
 from tests.conformance.runner import Outcome, Run, run_module
 from tests.conformance.suite import COMPARISON, FAMILIES, exists
 
+pytestmark = pytest.mark.slow
+
 SUITE = "tests.conformance.sample_suite"
 ENDS = f"{SUITE}.EndsTests.test_"
 PLACES = f"{SUITE}.PlacesTests.test_"

@@ -19,6 +19,8 @@ import pytest
 
 from tests.support import DEADLINE, free_port, skip_without
 
+pytestmark = pytest.mark.slow
+
 for package in ("fastapi", "twisted", "uvicorn"):
     pytest.importorskip(package)
 

@@ -17,6 +17,8 @@ import pytest
 from tests.bridge.twisted.ecosystem.children import REACTORS, program, run, running
 from tests.support import DEADLINE, free_port
 
+pytestmark = pytest.mark.slow
+
 HERE = "tests.bridge.twisted.ecosystem"
 each_loop = pytest.mark.parametrize("loop", REACTORS)
 
