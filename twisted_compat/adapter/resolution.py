@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from twisted_compat.adapter.hostnames import as_text
 from twisted_compat.interfaces import IHostResolution, IResolutionReceiver
+from twisted_compat.transport.delayed import call_off
 from twisted_compat.vocabulary import Vocabulary
 
 __all__ = ["DEFAULT_TIMEOUT", "OneAddress", "Resolution", "Timeout", "cancel_resolution"]
@@ -137,8 +138,7 @@ class OneAddress:
         if self not in self._under_way:
             return False
         self._under_way.remove(self)
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        call_off(self._timer)
         resolution, self._resolution = self._resolution, None
         if resolution is not None:
             cancel_resolution(resolution, self._words)

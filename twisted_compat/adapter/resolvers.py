@@ -28,7 +28,13 @@ from twisted_compat.failure import exc_info_of
 from twisted_compat.interfaces import IHostnameResolver, IResolverSimple
 from twisted_compat.vocabulary import NATIVE, Vocabulary, vocabulary_of
 
-__all__ = ["ComplexResolverSimplifier", "GAIResolver", "LoopResolver", "SimpleResolverComplexifier"]
+__all__ = [
+    "ComplexResolverSimplifier",
+    "GAIResolver",
+    "LoopResolver",
+    "SimpleResolverComplexifier",
+    "socket_type",
+]
 
 SOCKET_TYPES = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 SEMANTICS: dict[int, str] = {number: name for name, number in SOCKET_TYPES.items()}
@@ -70,7 +76,7 @@ class LoopResolver:
         :returns: an IHostResolution.
         :raises ValueError: for other transport semantics.
         """
-        kind = _socket_type(transportSemantics)
+        kind = socket_type(transportSemantics)
         resolution = Resolution(hostName, resolutionReceiver, addressTypes, self._words.log)
         if not resolution.begin():
             return resolution
@@ -135,7 +141,7 @@ class GAIResolver:
         transportSemantics: str = "TCP",
     ) -> Any:
         """Find all addresses of a host name (IHostnameResolver), as :meth:`LoopResolver.resolveHostName`."""
-        kind = _socket_type(transportSemantics)
+        kind = socket_type(transportSemantics)
         resolution = Resolution(hostName, resolutionReceiver, addressTypes, self._words.log)
         if not resolution.begin():
             return resolution
@@ -161,7 +167,11 @@ class GAIResolver:
         _tell(self._words, resolution, result if success else [])
 
 
-def _socket_type(semantics: str) -> int:
+def socket_type(semantics: str) -> int:
+    """The type of socket that resolveHostName's ``transportSemantics`` mean.
+
+    :raises ValueError: for others than "TCP" and "UDP".
+    """
     if semantics not in SOCKET_TYPES:
         raise ValueError(
             f"There are no addresses for the transport {semantics!r}. "

@@ -31,7 +31,7 @@ from twisted_compat.vocabulary import NATIVE, Vocabulary, vocabulary_of
 __all__ = ["connectProtocol", "connect_by", "connection_deferred"]
 
 # What a transport asks of a protocol before it calls certain methods.
-ASKED_FOR = ("IHalfCloseableProtocol", "IFileDescriptorReceiver", "IHandshakeListener")
+ASKED_FOR = (IHalfCloseableProtocol, IFileDescriptorReceiver, IHandshakeListener)
 
 
 def connect_by(reactor: Any, factory: Any, connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -178,10 +178,8 @@ class _WrappingProtocol(BaseProtocol):
         self._connectedDeferred = connectedDeferred
         self._wrappedProtocol = wrappedProtocol
         self._words = words
-        for name, ours in zip(
-            ASKED_FOR, (IHalfCloseableProtocol, IFileDescriptorReceiver, IHandshakeListener), strict=True
-        ):
-            theirs = getattr(words.interfaces, name)
+        for ours in ASKED_FOR:
+            theirs = getattr(words.interfaces, ours.__name__)
             if theirs.providedBy(wrappedProtocol):
                 alsoProvides(self, ours, theirs)
 

@@ -14,10 +14,11 @@ import dns.name
 from zope.interface import implementer
 
 from twisted_compat.adapter.hostnames import as_text
-from twisted_compat.adapter.resolution import Resolution
-from twisted_compat.adapter.resolvers import SOCKET_TYPES
+from twisted_compat.adapter.resolution import DEFAULT_TIMEOUT, Resolution
+from twisted_compat.adapter.resolvers import socket_type
 from twisted_compat.current import current_reactor
 from twisted_compat.interfaces import IHostnameResolver, IResolver
+from twisted_compat.names.addresses import MOST_ALIASES
 from twisted_compat.names.common import ResolverBase
 from twisted_compat.names.config import Configuration, Path, as_server
 from twisted_compat.names.dns import AAAA, AXFR, IN, A
@@ -34,8 +35,6 @@ __all__ = ["HOSTS", "RESOLV_CONF", "Resolver"]
 
 RESOLV_CONF = "/etc/resolv.conf"
 HOSTS = "/etc/hosts"
-TIMEOUT = (1, 3, 11, 45)  # seconds, from IResolverSimple
-MOST_ALIASES = 16
 EXPECTED = (DomainError, DNSQueryTimeoutError, ResolverError)  # what only means that there are no addresses
 
 
@@ -62,7 +61,7 @@ class Resolver(ResolverBase):
         self,
         resolv: Path | None = None,
         servers: Sequence[Any] | None = None,
-        timeout: Timeout = TIMEOUT,
+        timeout: Timeout = DEFAULT_TIMEOUT,
         reactor: Any = None,
         *,
         search: Iterable[str | bytes] | None = None,
@@ -72,7 +71,7 @@ class Resolver(ResolverBase):
             raise ValueError(f"Name servers are given as a list. Write servers=[{servers!r}].")
         self.servers = [] if servers is None else [as_server(server) for server in servers]
         self.resolv = RESOLV_CONF if resolv is None and not self.servers else resolv
-        self.timeout = TIMEOUT if isinstance(timeout, Sequence) and not timeout else timeout
+        self.timeout = DEFAULT_TIMEOUT if isinstance(timeout, Sequence) and not timeout else timeout
         Patience.of(None, self.timeout, 0.0)  # what can't be one is told now
         suffixes = None
         if search is not None:
@@ -147,11 +146,7 @@ class Resolver(ResolverBase):
         :returns: an IHostResolution.
         :raises ValueError: for other transport semantics.
         """
-        if transportSemantics not in SOCKET_TYPES:
-            raise ValueError(
-                f"There are no addresses for the transport {transportSemantics!r}. "
-                'Write transportSemantics="TCP" or transportSemantics="UDP".'
-            )
+        socket_type(transportSemantics)  # raises for what is none
         reactor, words = self._place()
         resolution = Resolution(hostName, resolutionReceiver, addressTypes, words.log)
         if not resolution.begin():
